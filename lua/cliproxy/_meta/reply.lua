@@ -1,0 +1,120 @@
+---@meta cliproxy.reply
+--- Core only: calls to providers and their answers. Written in C: src/lua/api_reply.c over http/reply.h.
+local reply = {}
+
+---@class cliproxy.Send
+---@field method string
+---@field url string
+---@field headers table<string, string|string[]>
+---@field body? string|cliproxy.json.Node a document is sent as its parts, without being joined
+---@field stream boolean
+---@field dialect string of the upstream: "openai_chat" | "openai_responses" | "anthropic" | "gemini" | anything else
+---@field framing? "sse"|"ndjson"|"json_array"|"raw"
+---@field timeouts? { connect?: number, first_byte?: number, idle?: number, total?: number } seconds
+---@field proxy_url? string
+---@field unix_socket? string
+---@field ca_file? string
+---@field http2? boolean
+
+--- Calls a provider and waits until its answer commits (see reply.h). nil only when the call cannot be made at all; a failed
+--- call is a reply with status 0.
+---@param send cliproxy.Send
+---@return cliproxy.Reply?
+---@return string? message
+---@return string? code
+function reply.send(send) end
+
+--- The same for a script's own transport: runs `fn(writer)` in a task of its own as the source.
+---@param spec { stream: boolean, dialect: string, framing?: string, timeouts?: table }
+---@param fn fun(writer: cliproxy.Writer)
+---@param owner? cliproxy.Owner whose budget pays
+---@return cliproxy.Reply
+function reply.execute(spec, fn, owner) end
+
+--- What `execute` hooks write their answer with. All raise when used out of order.
+---@class cliproxy.Writer
+local writer = {}
+---@param status integer
+---@param headers? table<string, string>
+function writer.head(status, headers) end
+--- Waits while the client is slow. Raises "cancelled" when nobody listens any more.
+---@param bytes string
+function writer.write(bytes) end
+function writer.finish() end
+--- Breaks the answer off: before any byte it becomes an upstream error, later a cut stream.
+---@param kind string "upstream" | "overloaded" | "timeout" | …
+---@param message string
+function writer.fail(kind, message) end
+
+---@class cliproxy.Event
+---@field type string SSE's `event:` field or ""
+---@field data string
+---@field raw string
+
+---@class cliproxy.Usage
+---@field input? integer with cached and cache-written tokens
+---@field output? integer with reasoning
+---@field cached? integer
+---@field cache_written? integer
+---@field reasoning? integer
+
+---@class cliproxy.Relayed
+---@field ok boolean whole, and (a stream) properly ended in its dialect
+---@field code? string "timeout", "eof", "cancelled", …
+---@field message? string
+---@field bytes integer
+---@field complete boolean the terminal event passed, or the message was whole
+---@field client_gone boolean
+
+---@class cliproxy.Reply
+---@field status integer 0: no answer, see `code` and `message`
+---@field length integer -1 unknown
+---@field code? string
+---@field message? string
+---@field committed boolean the upstream may have seen the request (with status 0)
+---@field first_event? cliproxy.Event
+---@field held string what was held: of a failed answer its (first 64 KB of) body
+---@field head_seconds? number from the call to its head
+---@field first_seconds? number from the call to the first byte of the body
+---@field events integer stream events so far
+---@field is_stream boolean by the answer's content type
+local object = {}
+
+---@param name string lower case
+---@return string?
+function object:header(name) end
+---@return table<string, string>
+function object:headers() end
+
+--- Relays what is held and all that follows to the exchange, whose head must have been sent. Waits to the end. On success the
+--- exchange is ended; on an upstream failure it is left open for an error event.
+---@param exchange cliproxy.Exchange
+---@return cliproxy.Relayed
+function object:relay(exchange) end
+
+--- The next stream event; nil at a complete end; nil, message, code on failure. Waits; gives way to others by itself after
+--- 64 KB or 1 ms of Lua in one turn.
+---@return cliproxy.Event?, string? message, string? code
+function object:next_event() end
+
+--- The whole body; waits.
+---@param max? integer bytes, 64 MB by default
+---@return string?, string? message, string? code
+function object:body(max) end
+
+--- The whole body as a document; waits. Close it with `json.close` or let the request's end do so.
+---@return cliproxy.json.Node?, string? message, string? code
+function object:document() end
+
+--- What the tap read in passing.
+---@return cliproxy.Usage usage
+---@return { model?: string, stop?: string, id?: string, error_message?: string, error_code?: string, terminal: boolean } facts
+function object:tapped() end
+
+--- Cancels the upstream call now and frees what is held. Safe to call twice; done at the end of the request's task anyway.
+function object:close() end
+
+---@return { calls: integer, reused: integer, resent: integer, running: integer, kept: integer }
+function reply.counts() end
+
+return reply
