@@ -1,8 +1,8 @@
 /* error.h - the error codes of the C core: 0 is success, every failure is one of these negative numbers.
  *
- * CPX_ERROR_MAP holds code, number, name for scripts and logs, text, and the HTTP status that such a failure becomes when
- * nobody says otherwise. Functions that can fail return int, hand results out through trailing out-parameters, and are
- * marked CPX_MUST_CHECK where ignoring the result loses data.
+ * CPX_ERROR_MAP holds code, number, name for scripts and logs, text, and the HTTP status that such a failure becomes
+ * when nobody says otherwise. Functions that can fail return int, hand results out through trailing out-parameters, and
+ * are marked CPX_MUST_CHECK where ignoring the result loses data.
  */
 #ifndef CPX_BASE_ERROR_H
 #define CPX_BASE_ERROR_H

@@ -13,9 +13,9 @@
 #define CPX_HTTP_HEAD_MAX        (100 * CPX_KB)
 #define CPX_HTTP_HEADERS_MAX     256
 #define CPX_HTTP_URL_MAX         (16 * CPX_KB)
-#define CPX_HTTP_BODY_MAX        (64 * CPX_MB) /* option body_limit; images come inline as base64 */
+#define CPX_HTTP_BODY_MAX        (64 * CPX_MB)  /* option body_limit; images come inline as base64 */
 #define CPX_HTTP_BODIES_MAX      (512 * CPX_MB) /* all request bodies of one worker together; beyond: 503 */
-#define CPX_HTTP_PIPELINE_MAX    (64 * CPX_KB) /* bytes read ahead while an earlier request is being answered */
+#define CPX_HTTP_PIPELINE_MAX    (64 * CPX_KB)  /* bytes read ahead while an earlier request is being answered */
 #define CPX_HTTP_HEAD_TIMEOUT_MS 10000
 #define CPX_HTTP_BODY_TIMEOUT_MS 30000 /* without a byte */
 #define CPX_HTTP_IDLE_TIMEOUT_MS 75000 /* nginx's keep-alive default: clients expect no less */
@@ -23,10 +23,10 @@
 #define CPX_DRAIN_TIMEOUT_MS     30000 /* option drain_timeout: live streams at SIGTERM */
 
 /* Connections: past HIGH the source is paused, below LOW it is resumed, past MAX the connection is an error. */
-#define CPX_CONN_OUT_HIGH (256 * CPX_KB)
-#define CPX_CONN_OUT_LOW  (64 * CPX_KB)
-#define CPX_CONN_OUT_MAX  (128 * CPX_MB) /* whole answers are written at once; streams stop at HIGH */
-#define CPX_CONN_READ     (64 * CPX_KB)  /* one buffer a loop, shared by all connections */
+#define CPX_CONN_OUT_HIGH  (256 * CPX_KB)
+#define CPX_CONN_OUT_LOW   (64 * CPX_KB)
+#define CPX_CONN_OUT_MAX   (128 * CPX_MB) /* whole answers are written at once; streams stop at HIGH */
+#define CPX_CONN_READ      (64 * CPX_KB)  /* one buffer a loop, shared by all connections */
 #define CPX_LISTEN_BACKLOG 1024
 #define CPX_FD_RESERVE     64 /* accept stops when fewer descriptors are left: upstream calls and files need some */
 
@@ -45,8 +45,8 @@
 #define CPX_UP_IDLE_MS       120000
 #define CPX_UP_TOTAL_MS      3600000
 #define CPX_UP_HEAD_MAX      (100 * CPX_KB)
-#define CPX_UP_MAXAGE_S      50   /* a kept connection older than this is not reused: servers close at 60 and more */
-#define CPX_UP_POOL          256  /* kept connections */
+#define CPX_UP_MAXAGE_S      50  /* a kept connection older than this is not reused: servers close at 60 and more */
+#define CPX_UP_POOL          256 /* kept connections */
 
 /* JSON. */
 #define CPX_JSON_DEPTH_MAX 512       /* protocols nest below 40; schemas of real tools below 20 */

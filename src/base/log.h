@@ -1,8 +1,8 @@
 /* log.h - one line a message, to standard error, as text or JSON.
  *
- * Lines are collected and written once a loop turn (cpx_log_flush; the loop calls it), or at once for errors and when the
- * collection outgrows 64 KB. No secrets: callers pass masked values. Control characters in messages are escaped, so that a
- * request cannot forge a line.
+ * Lines are collected and written once a loop turn (cpx_log_flush; the loop calls it), or at once for errors and when
+ * the collection outgrows 64 KB. No secrets: callers pass masked values. Control characters in messages are escaped, so
+ * that a request cannot forge a line.
  */
 #ifndef CPX_BASE_LOG_H
 #define CPX_BASE_LOG_H

@@ -1,11 +1,11 @@
 /* conn.h - a byte connection over TCP, a Unix socket, TLS, or memory: one face for all.
  *
- * Output is collected and leaves at the end of the loop turn in one writev. Input arrives in a buffer that all connections
- * of a loop share: what the callback does not copy is gone when it returns.
+ * Output is collected and leaves at the end of the loop turn in one writev. Input arrives in a buffer that all
+ * connections of a loop share: what the callback does not copy is gone when it returns.
  *
- * Owns:      itself: on_close is the last callback, and the pointer is invalid when that returns. Nothing else frees it.
- * Bounds:    output CPX_CONN_OUT_MAX; on_drain after pending was above CPX_CONN_OUT_HIGH and fell below CPX_CONN_OUT_LOW.
- * Errors:    after a failed write nothing more is sent, and on_close follows with the reason.
+ * Owns:      itself: on_close is the last callback, and the pointer is invalid when that returns. Nothing else frees
+ * it. Bounds:    output CPX_CONN_OUT_MAX; on_drain after pending was above CPX_CONN_OUT_HIGH and fell below
+ * CPX_CONN_OUT_LOW. Errors:    after a failed write nothing more is sent, and on_close follows with the reason.
  * Re-entry:  every function may be called from every callback; on_close never runs inside another call into this module
  *            (it is a job).
  */
@@ -38,8 +38,8 @@ size_t cpx_conn_pending(const cpx_conn *conn);
 /* Total bytes the kernel has taken: progress, for send time-outs. */
 uint64_t cpx_conn_sent(const cpx_conn *conn);
 
-/* Flushes, shuts down the sending side (TLS: close_notify), then closes; lingers for at most 1 s so that the peer can read
- * the last bytes before a reset. */
+/* Flushes, shuts down the sending side (TLS: close_notify), then closes; lingers for at most 1 s so that the peer can
+ * read the last bytes before a reset. */
 void cpx_conn_end(cpx_conn *conn);
 /* Closes at once, dropping output; `reset`: with a TCP reset, so that the peer cannot take it for a clean end. */
 void cpx_conn_abort(cpx_conn *conn, bool reset);
@@ -51,7 +51,8 @@ bool cpx_conn_is_local(const cpx_conn *conn);
 bool cpx_conn_is_tls(const cpx_conn *conn);
 cpx_loop *cpx_conn_loop(const cpx_conn *conn);
 
-/* Two connections joined in memory, for specs: what one writes the other reads, at most `step` bytes a turn (0: all). */
+/* Two connections joined in memory, for specs: what one writes the other reads, at most `step` bytes a turn (0: all).
+ */
 CPX_MUST_CHECK int cpx_conn_pair(cpx_loop *loop, size_t step, cpx_conn **a, cpx_conn **b);
 
 #endif

@@ -1,7 +1,7 @@
 /* listener.h - accepts connections on an address: "127.0.0.1:8317", "[::1]:8317", ":8317", "unix:/path".
  *
- * Port 0 binds any free port. With few descriptors left (CPX_FD_RESERVE) it stops accepting, logs that once, and goes on when
- * some are free again. A stale Unix socket (nobody answers) is replaced, a live one is CPX_EADDRINUSE.
+ * Port 0 binds any free port. With few descriptors left (CPX_FD_RESERVE) it stops accepting, logs that once, and goes
+ * on when some are free again. A stale Unix socket (nobody answers) is replaced, a live one is CPX_EADDRINUSE.
  *
  * Owns:   its sockets, and a reference to the TLS context. _close frees it; no on_accept follows.
  * Errors: CPX_EADDRINUSE (message names the process that holds the port where /proc tells), CPX_EACCES, CPX_EINVAL.
@@ -16,15 +16,15 @@ typedef struct cpx_listener cpx_listener;
 
 typedef struct cpx_listener_options {
   const char *address;
-  cpx_tls *tls;      /* NULL: plain; otherwise the listener takes a reference of its own */
-  unsigned unix_mode; /* permissions of a Unix socket; 0 means 0600 */
+  cpx_tls *tls;                                  /* NULL: plain; otherwise the listener takes a reference of its own */
+  unsigned unix_mode;                            /* permissions of a Unix socket; 0 means 0600 */
   void (*on_accept)(void *user, cpx_conn *conn); /* TLS: after the handshake (time-out CPX_HTTP_HEAD_TIMEOUT_MS) */
   void *user;
 } cpx_listener_options;
 
 /* `message` (size `n`) receives a sentence for the user on failure. */
-CPX_MUST_CHECK int cpx_listener_open(cpx_loop *loop, const cpx_listener_options *options, cpx_listener **out, char *message,
-                                     size_t n);
+CPX_MUST_CHECK int cpx_listener_open(cpx_loop *loop, const cpx_listener_options *options, cpx_listener **out,
+                                     char *message, size_t n);
 /* The address really bound, "127.0.0.1:41234"; owned by the listener. */
 const char *cpx_listener_address(const cpx_listener *listener);
 /* Connections accepted here that are still open. */

@@ -1,9 +1,9 @@
 /* loop.h - one libuv loop with the three things everything else hangs on: jobs, timers, and the end of the turn.
  *
- * A turn runs: timers → jobs (prepare) → poll, I/O callbacks → jobs (check) → flushes → log. A job is work that must not run
- * inside the callback that caused it (anything that calls Lua, anything that may free the caller). Jobs queued by jobs run in
- * the same turn, at most CPX_LOOP_ROUNDS rounds, the rest in the next turn, which then does not block in poll. Flushes run
- * after the jobs of a turn: all bytes that one turn produced for a connection leave in one write.
+ * A turn runs: timers → jobs (prepare) → poll, I/O callbacks → jobs (check) → flushes → log. A job is work that must
+ * not run inside the callback that caused it (anything that calls Lua, anything that may free the caller). Jobs queued
+ * by jobs run in the same turn, at most CPX_LOOP_ROUNDS rounds, the rest in the next turn, which then does not block in
+ * poll. Flushes run after the jobs of a turn: all bytes that one turn produced for a connection leave in one write.
  *
  * Owns:    the uv loop. Jobs and timers are embedded in their owner and only linked here.
  * Threads: one; only cpx_loop_wake may be called from elsewhere.
@@ -23,8 +23,8 @@
 typedef struct cpx_loop cpx_loop;
 
 CPX_MUST_CHECK int cpx_loop_new(cpx_loop **out);
-/* Closes what the loop itself opened and runs the remaining close callbacks. Returns the number of foreign handles that were
- * still open (a leak of their owner: 0 in a clean shutdown; they are named in the log). */
+/* Closes what the loop itself opened and runs the remaining close callbacks. Returns the number of foreign handles that
+ * were still open (a leak of their owner: 0 in a clean shutdown; they are named in the log). */
 int cpx_loop_free(cpx_loop *loop);
 uv_loop_t *cpx_loop_uv(cpx_loop *loop);
 /* Until cpx_loop_stop, or until nothing is left that could wake it. */
@@ -56,7 +56,8 @@ void cpx_loop_defer_next(cpx_loop *loop, cpx_job *job);
 void cpx_job_cancel(cpx_job *job);
 bool cpx_job_queued(const cpx_job *job);
 
-/* A timer is a plain struct in a heap over one uv timer: no close callback, stop at any time, also in its own callback. */
+/* A timer is a plain struct in a heap over one uv timer: no close callback, stop at any time, also in its own callback.
+ */
 typedef struct cpx_timer {
   void (*run)(struct cpx_timer *timer);
   uint64_t due;     /* ms, monotonic */

@@ -1,12 +1,11 @@
 /* source.h - where the bytes of an answer come from: an upstream call, a script's execute, later the relay.
  *
- * A source calls its sink in this order: on_head once, on_data any number of times, on_end once. on_end may come first (no
- * head: the call failed before an answer). After on_end or after cpx_source_cancel no callback follows.
+ * A source calls its sink in this order: on_head once, on_data any number of times, on_end once. on_end may come first
+ * (no head: the call failed before an answer). After on_end or after cpx_source_cancel no callback follows.
  *
- * Owns:     a source is reference counted by its holder alone: the sink calls cpx_source_free after the end or instead of
- *           cancel; free cancels what still runs.
- * Pausing:  after pause a few on_data may still come (what was already read); the sink must hold them.
- * Re-entry: pause, resume, cancel and free may be called from inside the sink's callbacks.
+ * Owns:     a source is reference counted by its holder alone: the sink calls cpx_source_free after the end or instead
+ * of cancel; free cancels what still runs. Pausing:  after pause a few on_data may still come (what was already read);
+ * the sink must hold them. Re-entry: pause, resume, cancel and free may be called from inside the sink's callbacks.
  */
 #ifndef CPX_NET_SOURCE_H
 #define CPX_NET_SOURCE_H
@@ -22,7 +21,8 @@ typedef struct cpx_head {
   int64_t length; /* content-length as sent, -1 unknown */
 } cpx_head;
 
-/* How a source ended. `err` 0: the message was complete by its own framing. `text` is for people, and never holds a secret. */
+/* How a source ended. `err` 0: the message was complete by its own framing. `text` is for people, and never holds a
+ * secret. */
 typedef struct cpx_end {
   int err;
   const char *text; /* borrowed for the call; never NULL */
