@@ -1,0 +1,364 @@
+/* The exchange object of cliproxy.server: reading the request, giving the answer. */
+#include "lua/exchange_lua.h"
+
+#include "base/limits.h"
+#include "base/log.h"
+#include "lua/headers_lua.h"
+
+#include <string.h>
+
+#define EXCHANGE_TYPE "cliproxy.Exchange"
+
+cpx_lua_exchange *cpx_lua_exchange_check(lua_State *L, int index) {
+  cpx_lua_exchange *lx = luaL_checkudata(L, index, EXCHANGE_TYPE);
+  if (!lx->ex) luaL_error(L, "the exchange has ended");
+  return lx;
+}
+
+static void push_slice(lua_State *L, cpx_slice s) {
+  lua_pushlstring(L, s.p ? s.p : "", s.n);
+}
+
+/* -- Fields ----------------------------------------------------------------------------------------------------------
+ */
+
+static void push_fault(lua_State *L, const cpx_http_fault *fault) {
+  if (!fault || fault->status == 0) {
+    lua_pushnil(L);
+    return;
+  }
+  lua_createtable(L, 0, 3);
+  lua_pushinteger(L, fault->status);
+  lua_setfield(L, -2, "status");
+  lua_pushstring(L, fault->code);
+  lua_setfield(L, -2, "code");
+  lua_pushstring(L, fault->text);
+  lua_setfield(L, -2, "text");
+}
+
+static double age_of(const cpx_exchange *ex) {
+  return (double)(cpx_now_ns() - cpx_exchange_ready_ns(ex)) / 1e9;
+}
+
+static int push_path(lua_State *L, cpx_exchange *ex) {
+  return push_slice(L, cpx_exchange_path(ex)), 1;
+}
+
+static int push_method(lua_State *L, cpx_exchange *ex) {
+  return push_slice(L, cpx_exchange_method(ex)), 1;
+}
+
+static int push_query(lua_State *L, cpx_exchange *ex) {
+  return push_slice(L, cpx_exchange_query(ex)), 1;
+}
+
+static int push_peer(lua_State *L, cpx_exchange *ex) {
+  return lua_pushstring(L, cpx_exchange_peer(ex)), 1;
+}
+
+static int push_is_local(lua_State *L, cpx_exchange *ex) {
+  return lua_pushboolean(L, cpx_exchange_is_local(ex)), 1;
+}
+
+static int push_size(lua_State *L, cpx_exchange *ex) {
+  return lua_pushnumber(L, (lua_Number)cpx_exchange_body(ex).n), 1;
+}
+
+static int push_fault_of(lua_State *L, cpx_exchange *ex) {
+  return push_fault(L, cpx_exchange_fault(ex)), 1;
+}
+
+static int push_gone(lua_State *L, cpx_exchange *ex) {
+  return lua_pushboolean(L, cpx_exchange_is_gone(ex)), 1;
+}
+
+static int push_age(lua_State *L, cpx_exchange *ex) {
+  return lua_pushnumber(L, age_of(ex)), 1;
+}
+
+static int push_head_sent(lua_State *L, cpx_exchange *ex) {
+  return lua_pushboolean(L, cpx_exchange_head_sent(ex)), 1;
+}
+
+static int push_ended(lua_State *L, cpx_exchange *ex) {
+  return lua_pushboolean(L, cpx_exchange_ended(ex)), 1;
+}
+
+static int push_written(lua_State *L, cpx_exchange *ex) {
+  return lua_pushnumber(L, (lua_Number)cpx_exchange_written(ex)), 1;
+}
+
+typedef int (*field_fn)(lua_State *L, cpx_exchange *ex);
+static const struct {
+  const char *name;
+  field_fn push;
+} fields[] = {
+    {"method", push_method},     {"path", push_path},           {"query", push_query},    {"peer", push_peer},
+    {"is_local", push_is_local}, {"size", push_size},           {"fault", push_fault_of}, {"gone", push_gone},
+    {"age", push_age},           {"head_sent", push_head_sent}, {"ended", push_ended},    {"written", push_written},
+};
+
+/* Upvalue 1: name → method, or name → 1 + place in `fields`. */
+static int exchange_index(lua_State *L) {
+  lua_pushvalue(L, 2);
+  lua_rawget(L, lua_upvalueindex(1));
+  if (lua_type(L, -1) != LUA_TNUMBER) return 1;
+  cpx_lua_exchange *lx = lua_touserdata(L, 1);
+  if (!lx->ex) return luaL_error(L, "the exchange has ended");
+  return fields[lua_tointeger(L, -1) - 1].push(L, lx->ex);
+}
+
+/* -- The request -----------------------------------------------------------------------------------------------------
+ */
+
+static int exchange_header(lua_State *L) {
+  cpx_lua_exchange *lx = cpx_lua_exchange_check(L, 1);
+  size_t n;
+  const char *name = luaL_checklstring(L, 2, &n);
+  cpx_slice value;
+  if (!cpx_exchange_header(lx->ex, cpx_slice_of(name, n), &value)) return 0;
+  push_slice(L, value);
+  return 1;
+}
+
+static int exchange_headers(lua_State *L) {
+  cpx_lua_exchange *lx = cpx_lua_exchange_check(L, 1);
+  size_t count = cpx_exchange_header_count(lx->ex);
+  lua_createtable(L, 0, (int)count);
+  for (size_t i = 0; i < count; i++) cpx_lua_add_header(L, cpx_exchange_header_at(lx->ex, i));
+  return 1;
+}
+
+static int exchange_body(lua_State *L) {
+  cpx_lua_exchange *lx = cpx_lua_exchange_check(L, 1);
+  push_slice(L, cpx_exchange_body(lx->ex));
+  return 1;
+}
+
+/* The document borrows the exchange's body: whoever keeps the one for longer keeps a reference to the other
+ * (reply.send). */
+static int exchange_document(lua_State *L) {
+  cpx_lua_exchange *lx = cpx_lua_exchange_check(L, 1);
+  if (!lx->doc) {
+    cpx_json_error error;
+    cpx_slice body = cpx_exchange_body(lx->ex);
+    int err = cpx_json_parse(body.p ? body.p : "", body.n, NULL, &lx->doc, &error);
+    if (err) {
+      lua_pushnil(L);
+      lua_pushstring(L, error.message);
+      lua_pushstring(L, cpx_error_name(err));
+      return 3;
+    }
+  }
+  cpx_json_push(L, lx->doc, CPX_JSON_ROOT);
+  return 1;
+}
+
+/* -- The answer ------------------------------------------------------------------------------------------------------
+ */
+
+static int failed(lua_State *L, int err) {
+  lua_pushnil(L);
+  lua_pushstring(L, err == CPX_ECLOSED ? "gone" : cpx_error_text(err));
+  return 2;
+}
+
+static int succeeded(lua_State *L) {
+  lua_pushboolean(L, 1);
+  return 1;
+}
+
+static int write_document(cpx_lua_exchange *lx, int status, const cpx_header *headers, size_t count, cpx_json_doc *doc,
+                          cpx_json_node node) {
+  cpx_json_parts parts = {0};
+  int err = cpx_json_encode_parts(doc, node, &parts);
+  if (!err) err = cpx_exchange_head(lx->ex, status, headers, count, (int64_t)parts.bytes);
+  for (size_t i = 0; i < parts.n && !err; i++) err = cpx_exchange_write(lx->ex, parts.v[i].p, parts.v[i].n);
+  cpx_json_parts_deinit(&parts);
+  return err;
+}
+
+static int exchange_respond(lua_State *L) {
+  cpx_lua_exchange *lx = cpx_lua_exchange_check(L, 1);
+  int status = (int)luaL_checkinteger(L, 2);
+  cpx_header headers[CPX_LUA_HEADERS_MAX];
+  lua_settop(L, 4);
+  size_t count = cpx_lua_headers(L, 3, headers);
+  cpx_json_doc *doc;
+  cpx_json_node node;
+  int err;
+  if (cpx_json_test(L, 4, &doc, &node)) {
+    err = write_document(lx, status, headers, count, doc, node);
+  } else {
+    size_t n = 0;
+    const char *body = luaL_optlstring(L, 4, "", &n);
+    err = cpx_exchange_head(lx->ex, status, headers, count, (int64_t)n);
+    if (!err) err = cpx_exchange_write(lx->ex, body, n);
+  }
+  if (err) return failed(L, err);
+  cpx_exchange_end(lx->ex);
+  return succeeded(L);
+}
+
+static int exchange_start(lua_State *L) {
+  cpx_lua_exchange *lx = cpx_lua_exchange_check(L, 1);
+  int status = (int)luaL_checkinteger(L, 2);
+  cpx_header headers[CPX_LUA_HEADERS_MAX];
+  size_t count = cpx_lua_headers(L, 3, headers);
+  int err = cpx_exchange_head(lx->ex, status, headers, count, (int64_t)luaL_optnumber(L, 4, -1));
+  return err ? failed(L, err) : succeeded(L);
+}
+
+static int push_written_result(lua_State *L, void *ud) {
+  cpx_lua_exchange *lx = ud;
+  return !lx->ex || cpx_exchange_is_gone(lx->ex) ? failed(L, CPX_ECLOSED) : succeeded(L);
+}
+
+static void cancel_write(void *ud) {
+  ((cpx_lua_exchange *)ud)->writer = NULL;
+}
+
+static void wake_writer(cpx_lua_exchange *lx) {
+  if (!lx->writer) return;
+  cpx_task *task = lx->writer;
+  lx->writer = NULL;
+  cpx_task_wake(task, push_written_result, lx);
+}
+
+static int exchange_write(lua_State *L) {
+  cpx_lua_exchange *lx = cpx_lua_exchange_check(L, 1);
+  size_t n;
+  const char *bytes = luaL_checklstring(L, 2, &n);
+  if (lx->writer) return luaL_error(L, "exchange:write: another task is writing");
+  int err = cpx_exchange_write(lx->ex, bytes, n);
+  if (err) return failed(L, err);
+  cpx_task *task = cpx_task_current(L);
+  if (!task || cpx_exchange_pending(lx->ex) < CPX_CONN_OUT_HIGH) return succeeded(L);
+  lx->writer = task;
+  return cpx_task_wait(L, cancel_write, lx);
+}
+
+static int exchange_finish(lua_State *L) {
+  cpx_exchange_end(cpx_lua_exchange_check(L, 1)->ex);
+  return 0;
+}
+
+static int exchange_abort(lua_State *L) {
+  cpx_exchange_abort(cpx_lua_exchange_check(L, 1)->ex);
+  return 0;
+}
+
+static int exchange_mark_complete(lua_State *L) {
+  cpx_exchange_mark_complete(cpx_lua_exchange_check(L, 1)->ex);
+  return 0;
+}
+
+static int exchange_on_gone(lua_State *L) {
+  cpx_lua_exchange *lx = cpx_lua_exchange_check(L, 1);
+  luaL_checktype(L, 2, LUA_TFUNCTION);
+  luaL_unref(L, LUA_REGISTRYINDEX, lx->gone_ref);
+  lua_pushvalue(L, 2);
+  lx->gone_ref = luaL_ref(L, LUA_REGISTRYINDEX);
+  return 0;
+}
+
+/* -- Life ------------------------------------------------------------------------------------------------------------
+ */
+
+/* True when the script's function wants its task to go on. */
+static bool ask_gone(cpx_lua_exchange *lx) {
+  lua_State *L = lx->L;
+  if (lx->gone_ref == LUA_NOREF) return false;
+  lua_rawgeti(L, LUA_REGISTRYINDEX, lx->gone_ref);
+  if (lua_pcall(L, 0, 1, 0)) cpx_log(CPX_LOG_ERROR, "on_gone: %s", lua_tostring(L, -1));
+  bool keep = lua_type(L, -1) == LUA_TBOOLEAN && lua_toboolean(L, -1);
+  lua_pop(L, 1);
+  return keep;
+}
+
+static void on_gone(void *user) {
+  cpx_lua_exchange *lx = user;
+  if (!lx->task) return;
+  if (ask_gone(lx))
+    wake_writer(lx);
+  else
+    cpx_task_cancel(lx->task);
+}
+
+static void on_drain(void *user) {
+  wake_writer(user);
+}
+
+static const cpx_exchange_events exchange_events = {on_gone, on_drain};
+
+static void close_document(cpx_lua_exchange *lx) {
+  if (!lx->doc) return;
+  cpx_json_close(lx->doc);
+  cpx_json_unref(lx->doc);
+  lx->doc = NULL;
+}
+
+void cpx_lua_exchange_finish(cpx_lua_exchange *lx) {
+  static const char unanswered[] = "{\"error\":{\"message\":\"cliproxy failed to answer this request; its log says "
+                                   "why.\",\"type\":\"server_error\",\"code\":\"internal_error\",\"param\":null}}";
+  static const cpx_header json = {{"content-type", 12}, {"application/json", 16}};
+  cpx_exchange *ex = lx->ex;
+  if (!ex) return;
+  for (cpx_list *node; (node = cpx_list_shift(&lx->replies));) {
+    cpx_lua_attached *attached = CPX_CONTAINER(node, cpx_lua_attached, node);
+    attached->close(attached);
+  }
+  cpx_exchange_watch(ex, NULL, NULL);
+  if (!cpx_exchange_head_sent(ex) && !cpx_exchange_is_gone(ex)) {
+    int err = cpx_exchange_head(ex, 500, &json, 1, sizeof unanswered - 1);
+    if (!err) err = cpx_exchange_write(ex, unanswered, sizeof unanswered - 1);
+    if (!err) cpx_exchange_end(ex);
+  }
+  if (!cpx_exchange_ended(ex) && !cpx_exchange_is_gone(ex)) cpx_exchange_abort(ex);
+  close_document(lx);
+  luaL_unref(lx->L, LUA_REGISTRYINDEX, lx->gone_ref);
+  luaL_unref(lx->L, LUA_REGISTRYINDEX, lx->self_ref);
+  lx->gone_ref = lx->self_ref = LUA_NOREF;
+  lx->ex = NULL;
+  lx->task = NULL;
+  cpx_exchange_unref(ex);
+}
+
+static int exchange_gc(lua_State *L) {
+  cpx_lua_exchange_finish(lua_touserdata(L, 1));
+  return 0;
+}
+
+cpx_lua_exchange *cpx_lua_exchange_push(lua_State *L, cpx_exchange *ex) {
+  cpx_lua_exchange *lx = lua_newuserdata(L, sizeof *lx);
+  *lx = (cpx_lua_exchange){.L = cpx_vm_state(cpx_vm_of(L)), .gone_ref = LUA_NOREF, .self_ref = LUA_NOREF};
+  cpx_list_init(&lx->replies);
+  luaL_getmetatable(L, EXCHANGE_TYPE);
+  lua_setmetatable(L, -2);
+  lx->ex = ex;
+  cpx_exchange_watch(ex, &exchange_events, lx);
+  return lx;
+}
+
+void cpx_lua_exchange_register(lua_State *L) {
+  static const luaL_Reg methods[] = {
+      {"header", exchange_header},   {"headers", exchange_headers},
+      {"body", exchange_body},       {"document", exchange_document},
+      {"respond", exchange_respond}, {"start", exchange_start},
+      {"write", exchange_write},     {"finish", exchange_finish},
+      {"abort", exchange_abort},     {"mark_complete", exchange_mark_complete},
+      {"on_gone", exchange_on_gone}, {NULL, NULL},
+  };
+  luaL_newmetatable(L, EXCHANGE_TYPE);
+  lua_newtable(L);
+  luaL_register(L, NULL, methods);
+  for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
+    lua_pushinteger(L, (lua_Integer)i + 1);
+    lua_setfield(L, -2, fields[i].name);
+  }
+  lua_pushcclosure(L, exchange_index, 1);
+  lua_setfield(L, -2, "__index");
+  lua_pushcfunction(L, exchange_gc);
+  lua_setfield(L, -2, "__gc");
+  lua_pop(L, 1);
+}
