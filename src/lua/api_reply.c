@@ -237,15 +237,20 @@ static int reply_send(lua_State *L) {
   return cpx_lua_reply_fail(L, err, message);
 }
 
+static void set_count(lua_State *L, const char *name, uint64_t value) {
+  lua_pushnumber(L, (lua_Number)value);
+  lua_setfield(L, -2, name);
+}
+
 static int reply_counts(lua_State *L) {
   cpx_upstream *up = cpx_vm_upstream(cpx_vm_of(L));
   cpx_upstream_counts counts = up ? cpx_upstream_count(up) : (cpx_upstream_counts){0};
   lua_createtable(L, 0, 5);
-  set_count(L, "calls", (int64_t)counts.calls);
-  set_count(L, "reused", (int64_t)counts.reused);
-  set_count(L, "resent", (int64_t)counts.resent);
-  set_count(L, "running", (int64_t)counts.running);
-  set_count(L, "kept", (int64_t)counts.kept);
+  set_count(L, "calls", counts.calls);
+  set_count(L, "reused", counts.reused);
+  set_count(L, "resent", counts.resent);
+  set_count(L, "running", counts.running);
+  set_count(L, "kept", counts.kept);
   return 1;
 }
 

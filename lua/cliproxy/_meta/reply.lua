@@ -78,6 +78,8 @@ function writer.fail(kind, message) end
 ---@field first_seconds? number from the call to the first byte of the body
 ---@field events integer stream events so far
 ---@field is_stream boolean by the answer's content type
+---@field kind? string what writer.fail gave
+---@field script_failed boolean execute() itself raised: `message` is its error
 local object = {}
 
 ---@param name string lower case
@@ -116,5 +118,8 @@ function object:close() end
 
 ---@return { calls: integer, reused: integer, resent: integer, running: integer, kept: integer }
 function reply.counts() end
+
+--- Closes kept connections to providers: after a configuration change.
+function reply.forget() end
 
 return reply
