@@ -1,0 +1,297 @@
+--- One attempt: account → call → hooks → send → peek. Nothing of it reaches the client.
+local budget = require "cliproxy.budget"
+local dialects = require "cliproxy.dialects"
+local errors = require "cliproxy.errors"
+local headers = require "cliproxy.headers"
+local json = require "cliproxy.json"
+local live = require "cliproxy.live"
+local reply_api = require "cliproxy.reply"
+local request_view = require "cliproxy.request_view"
+local system = require "cliproxy.system"
+local text = require "cliproxy.text"
+
+local M = {}
+
+---@class cliproxy.Call: cliproxy.Send what hooks see and edit
+---@field operation string
+---@field dialect string
+---@field model string
+---@field options table
+---@field attempt integer
+---@field request table read-only
+
+local copy_up, call_user = headers.copy_up, budget.call
+
+-- What is the same for every request of an account, by the account's table; collected with its generation.
+local prepared = setmetatable({}, { __mode = "k" })
+
+local function auth_header(kind, key)
+  if kind == "bearer" then
+    return "authorization", "Bearer " .. key
+  end
+  return kind, key
+end
+
+local function prepare(instance, account)
+  local base = { ["content-type"] = "application/json", ["user-agent"] = "cliproxy/" .. system.version }
+  for name, value in pairs(instance.headers or {}) do
+    base[name] = value
+  end
+  if account.api_key and instance.auth and instance.auth ~= "none" and not instance.provider.authorize then
+    local name, value = auth_header(instance.auth, account.api_key)
+    base[name] = value
+  end
+  local entry = { headers = base, urls = {} }
+  prepared[account] = entry
+  return entry
+end
+
+local function escape_model(model)
+  return (model:gsub("[^%w%-._~/:@]", function(c)
+    return ("%%%02X"):format(c:byte())
+  end))
+end
+
+--- The path below the base URL; nil where the dialect has no such operation.
+local function path_of(work, instance, model)
+  local key = work.endpoint.upstream or work.operation
+  if instance.own then
+    return nil
+  elseif work.dialect == "gemini" then
+    return dialects.of("gemini").path(key, escape_model(model), work.stream)
+  end
+  return dialects.of(work.dialect).path(key)
+end
+
+local function url_of(work, entry, instance, model)
+  local cached = work.dialect ~= "gemini" and work.endpoint.path
+  local url = cached and entry.urls[cached]
+  if not url then
+    local path = path_of(work, instance, model)
+    url = path and (instance.options.base_url or "") .. path
+    if cached then
+      entry.urls[cached] = url or false
+    end
+  end
+  local query = work.exchange.query
+  if url and query ~= "" then
+    query = text.query_without(query, "key")
+    if query ~= "" then
+      return url .. "?" .. query
+    end
+  end
+  return url
+end
+
+--- A hook that raised, as the failure that the client sees.
+---@param work cliproxy.Work
+---@param hook string
+---@param message string
+---@return cliproxy.Failure
+function M.script_failure(work, hook, message)
+  message = tostring(message)
+  if not message:find(hook .. "()", 1, true) then
+    local place, rest = message:match("^([^:]+:%d+): (.*)$")
+    message = place and ("%s: %s(): %s"):format(place, hook, rest) or ("%s(): %s"):format(hook, message)
+  end
+  work.script_error = message
+  return errors.new("script_error", { text = (message:gsub("%.$", "")) .. ".", situation = live.situation(work.live) })
+end
+
+--- Runs a hook of the target's provider under its budget.
+---@param work cliproxy.Work
+---@param hook string
+---@return boolean ok
+---@return any first result, or the failure
+---@return any ... more results
+function M.hook(work, hook, ...)
+  local instance = work.target.instance
+  local ok, a, b, c, d = call_user(instance.owners[hook], instance.provider[hook], ...)
+  if ok then
+    return true, a, b, c, d
+  end
+  return false, M.script_failure(work, hook, a)
+end
+
+--- The same for a function that a hook returned.
+---@param work cliproxy.Work
+---@param hook string
+---@param fn function
+---@return boolean ok, any ...
+function M.guarded(work, hook, fn, ...)
+  local ok, a = call_user(work.target.instance.owners[hook], fn, ...)
+  if ok then
+    return true, a
+  end
+  return false, M.script_failure(work, hook, a)
+end
+
+local function own_request(work, call)
+  local instance = work.target.instance
+  local ok, method, path, message, _, param
+  if instance.provider.endpoint then
+    ok, method, path = M.hook(work, "endpoint", call.operation, call.model, call.stream)
+    if not ok then
+      return method
+    elseif type(method) ~= "string" or type(path) ~= "string" then
+      return errors.new("script_result", { hook = instance.owners.endpoint.name, found = type(method) .. ", " .. type(path),
+        expected = "method and path" })
+    end
+    call.method, call.url = method, (instance.options.base_url or "") .. path
+  end
+  local body
+  ok, body, message, _, param = M.hook(work, "encode_request", call.body, call)
+  if not ok then
+    return body
+  elseif body == nil then
+    return errors.new("script_refused", { text = tostring(message or "the provider cannot take this request"), param = param })
+  end
+  call.body = type(body) == "table" and json.encode(body) or body
+end
+
+local function run_hooks(work, call, account)
+  local provider = work.target.instance.provider
+  if provider.shape then
+    local ok, failure = M.hook(work, "shape", call)
+    if not ok then
+      return failure
+    end
+  end
+  if provider.authorize then
+    local ok, failure = M.hook(work, "authorize", call, account)
+    if not ok then
+      return failure
+    end
+  end
+  if type(call.body) == "table" then
+    call.body = json.encode(call.body)
+  end
+end
+
+local function execute(work, call)
+  local instance = work.target.instance
+  local run = instance.provider.execute
+  return reply_api.execute({ stream = call.stream, dialect = call.dialect, framing = call.framing, timeouts = call.timeouts },
+    function(writer)
+      return run(call, writer)
+    end, instance.owners.execute)
+end
+
+local function account_of(target)
+  local accounts, names = target.instance.accounts, target.accounts
+  if not names then
+    return accounts[1]
+  end
+  for _, account in ipairs(accounts) do
+    if account.name == names[1] then
+      return account
+    end
+  end
+  return accounts[1]
+end
+
+local function call_of(work, instance, account)
+  local entry = prepared[account] or prepare(instance, account)
+  local model = work.target.model
+  local url = url_of(work, entry, instance, model)
+  if not url and not instance.own and not instance.provider.execute then
+    return nil, errors.new("operation_unsupported", { provider = instance.name, what = work.operation .. " operation" })
+  end
+  local up = {}
+  copy_up(work.exchange:headers(), up)
+  for name, value in next, entry.headers do
+    up[name] = value
+  end
+  ---@type cliproxy.Call
+  return {
+    method = work.endpoint.proxied and "POST" or "GET",
+    url = url or instance.options.base_url or "",
+    headers = up,
+    body = work.document,
+    stream = work.stream,
+    dialect = instance.own and instance.provider.name or work.dialect,
+    framing = instance.own and instance.provider.framing or work.framing,
+    timeouts = instance.timeouts,
+    proxy_url = instance.proxy_url,
+    unix_socket = instance.unix_socket,
+    ca_file = instance.ca_file,
+    http2 = instance.http2,
+    operation = work.operation,
+    model = model,
+    options = instance.options,
+    attempt = work.attempts,
+    request = instance.hooks and request_view.of(work) or nil,
+  }
+end
+
+--- Splices what a same-dialect request changes: the model, and `include_usage` where the instance asks for it.
+local function splice(work, instance)
+  local document, model = work.document, work.target.model
+  if work.model_in_body and document.model ~= model then
+    document.model = model
+  end
+  if instance.usage == "ask" and work.stream and work.dialect == "openai_chat" and work.operation == "generate" then
+    local options = document.stream_options
+    if type(options) == "userdata" and options.include_usage ~= true then
+      options.include_usage = true
+      work.withhold_usage = true
+    elseif type(options) ~= "userdata" or json.kind(options) ~= "object" then
+      document.stream_options = { include_usage = true }
+      work.withhold_usage = true
+    end
+  end
+end
+
+--- Makes the call and waits until its answer commits.
+---@param work cliproxy.Work
+---@param target cliproxy.Target
+---@return cliproxy.Reply? reply also a failed one
+---@return cliproxy.Failure? failure
+function M.run(work, target)
+  local instance = target.instance
+  local account = account_of(target)
+  work.target, work.account, work.attempts = target, account, work.attempts + 1
+  if not instance.own then
+    splice(work, instance)
+  end
+  local call, failure = call_of(work, instance, account)
+  if not call then
+    return nil, failure
+  end
+  work.call = call
+  if instance.hooks then
+    failure = instance.own and own_request(work, call) or run_hooks(work, call, account)
+    if failure then
+      return nil, failure
+    end
+    if instance.provider.execute then
+      return execute(work, call)
+    end
+  end
+  local reply, message = reply_api.send(call)
+  if not reply then
+    return nil, errors.new("call_invalid", { provider = instance.name, text = message })
+  end
+  return reply
+end
+
+--- The call that `discover` gets: the models endpoint with the account's headers.
+---@param instance cliproxy.Instance
+---@return cliproxy.Call
+function M.discover_call(instance)
+  local account = instance.accounts[1]
+  local entry = prepared[account] or prepare(instance, account)
+  local up = {}
+  for name, value in next, entry.headers do
+    up[name] = value
+  end
+  local dialect = instance.provider.dialects and instance.provider.dialects[1] or "openai_chat"
+  return {
+    operation = "models", dialect = dialect, model = "", stream = false, method = "GET",
+    url = (instance.options.base_url or "") .. (not instance.own and dialects.of(dialect).path("models", "", false) or ""),
+    headers = up, options = instance.options, attempt = 1, timeouts = instance.timeouts, request = {},
+    proxy_url = instance.proxy_url, unix_socket = instance.unix_socket, ca_file = instance.ca_file, http2 = instance.http2,
+  }
+end
+
+return M

@@ -1,0 +1,60 @@
+--- Anthropic Messages.
+local json = require "cliproxy.json"
+local text = require "cliproxy.text"
+
+local M = { name = "anthropic", title = "Anthropic Messages", main_path = "/v1/messages" }
+
+local PATHS = {
+  generate = "/v1/messages",
+  count = "/v1/messages/count_tokens",
+  models = "/v1/models",
+}
+
+local TYPES = {
+  [400] = "invalid_request_error",
+  [401] = "authentication_error",
+  [402] = "billing_error",
+  [403] = "permission_error",
+  [404] = "not_found_error",
+  [409] = "conflict_error",
+  [413] = "request_too_large",
+  [429] = "rate_limit_error",
+  [504] = "timeout_error",
+  [529] = "overloaded_error",
+}
+
+--- Below the provider's base URL, which does not end in /v1.
+function M.path(operation)
+  return PATHS[operation]
+end
+
+function M.framing()
+  return "sse"
+end
+
+function M.envelope(failure, id)
+  local kind = TYPES[failure.status] or (failure.status < 500 and "invalid_request_error" or "api_error")
+  return '{"type":"error","error":{"type":"' .. kind .. '","message":' .. text.quote(failure.text) .. '},"request_id":'
+    .. text.quote(id) .. "}"
+end
+
+-- The blank line in front ends an event that broke in the middle; no message_stop follows.
+function M.stream_error(failure, id)
+  return "\n\nevent: error\ndata: " .. M.envelope(failure, id) .. "\n\n"
+end
+
+function M.is_terminal(event)
+  return event.type == "message_stop"
+end
+
+--- Message and type of a body `{"type":"error","error":{…}}`; nil for anything else.
+function M.own_error(document)
+  local failed = json.kind(document) == "object" and document.type == "error" and document.error
+  if not failed or json.kind(failed) ~= "object" or type(failed.message) ~= "string" then
+    return nil
+  end
+  local kind = failed.type
+  return failed.message, type(kind) == "string" and kind or nil
+end
+
+return M

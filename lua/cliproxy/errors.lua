@@ -1,0 +1,166 @@
+--- Every error that a client can get from cliproxy itself: one row a code. docs/errors.md is its manual; a spec compares both.
+---
+--- A failure is a table `{ status, code, text, param?, headers? }` made by `new` or `raw`. The envelope is the dialect's.
+local dialects = require "cliproxy.dialects"
+
+local M = {}
+
+---@class cliproxy.Failure
+---@field status integer
+---@field code string
+---@field text string
+---@field param? string the field of the request that is wrong
+---@field headers? table<string, string>
+---@field close? boolean
+
+---@class cliproxy.ErrorRow
+---@field [1] integer status
+---@field [2] string text; {name} is filled in
+---@field retry? boolean false: SDKs are told not to try again (x-should-retry)
+
+---@type table<string, cliproxy.ErrorRow>
+M.rows = {
+  -- The path and the method.
+  unknown_path = { 404, "{path} is not a path of cliproxy. It serves {paths}." },
+  near_miss = { 404, "{path}: {cure}" },
+  method_not_allowed = { 405, "{path} takes {allow}, not {method}." },
+  websocket_unsupported = { 426, "cliproxy serves /v1/responses by POST, not over a WebSocket." },
+
+  -- The door.
+  foreign_host = { 403, "a request for host {host} reached this proxy, which only answers as localhost. "
+    .. "If that name is yours, add allowed_hosts = {{ {quoted} }} to {where}." },
+  foreign_origin = { 403, "a page at {origin} tried to use this proxy. "
+    .. "If it is yours, add allowed_origins = {{ {quoted} }} to {where}." },
+  cross_site = { 403, "a page of another site tried to use this proxy. "
+    .. "If it is yours, add its origin to allowed_origins in {where}." },
+  key_missing = { 401, "this proxy asks for a key. Send one of api_keys in {file} as \"Authorization: Bearer KEY\", "
+    .. "x-api-key, x-goog-api-key or ?key=." },
+  key_wrong = { 401, "this key is not one of api_keys in {file}." },
+  admin_key_wrong = { 401, "this endpoint asks for admin_key of {file}, as \"Authorization: Bearer KEY\"." },
+  admin_local_only = { 403, "this endpoint answers only this machine until admin_key is set in {file}." },
+
+  -- The request's bytes. Words of the HTTP layer come with their own text.
+  bad_request = { 400, "{text}" },
+  request_timeout = { 408, "{text}" },
+  body_too_large = { 413, "{text}" },
+  uri_too_long = { 414, "{text}" },
+  unsupported_encoding = { 415, "{text}" },
+  expectation_failed = { 417, "{text}" },
+  headers_too_large = { 431, "{text}" },
+  bodies_full = { 503, "{text}" },
+  body_missing = { 400, "the request has no body. Send a JSON object." },
+  body_not_json = { 400, "the request's body is not JSON: {text}." },
+  body_not_object = { 400, "the request's body must be a JSON object, not {kind}." },
+  model_missing = { 400, "the request names no model. Add \"model\": GET /v1/models lists what there is." },
+  model_not_string = { 400, "\"model\" must be a string, not {kind}." },
+  stream_not_boolean = { 400, "\"stream\" must be true or false, not {kind}." },
+
+  -- The route.
+  no_route = { 404, "{text}", retry = false },
+  provider_off = { 503, "{text}", retry = false },
+  route_error = { 500, "{text}", retry = false },
+  wrong_dialect = { 400, "provider {provider} speaks {speaks}; this request is {dialect}. "
+    .. "Send it to {paths}, or name a model of a provider that speaks {dialect}." },
+  operation_unsupported = { 404, "provider {provider} has no {what}.", retry = false },
+
+  -- The script.
+  script_error = { 500, "{text} {situation}", retry = false },
+  script_result = { 500, "{hook} returned {found}; expected {expected}.", retry = false },
+  script_refused = { 400, "{text}" },
+  call_invalid = { 500, "provider {provider}: the call cannot be made: {text}", retry = false },
+
+  -- The provider's server.
+  upstream_connect = { 502, "provider {provider} could not be reached: {text}." },
+  upstream_dns = { 502, "provider {provider}: the name of its host could not be resolved: {text}." },
+  upstream_tls = { 502, "provider {provider}: no trusted TLS connection: {text}. For a certificate of your own set ca_file." },
+  upstream_proxy = { 502, "provider {provider}: the outgoing proxy (proxy_url) failed: {text}." },
+  upstream_timeout = { 504, "provider {provider} was too slow: {text}. The limits are timeouts.* in {file}." },
+  upstream_closed = { 502, "provider {provider} closed the connection before its answer was complete: {text}." },
+  upstream_protocol = { 502, "provider {provider} broke HTTP: {text}." },
+  upstream_event_too_big = { 502, "provider {provider} sent an event or answer larger than its limit: {text}." },
+  upstream_failed = { 502, "provider {provider} failed: {text}." },
+  upstream_overloaded = { 503, "provider {provider} is overloaded: {text}." },
+  upstream_key = { 502, "provider {provider} refused cliproxy's key (account {account}): {status} {text}. "
+    .. "Check api_key in {where}.", retry = false },
+  upstream_status = { 502, "provider {provider} answered {status}: {text}" },
+  upstream_redirect = { 502, "provider {provider} answered {status}, a redirect to {location}: set base_url to the final address.",
+    retry = false },
+  upstream_not_json = { 502, "provider {provider} answered {type} instead of JSON: {text}. Check base_url in {where}." },
+
+  -- cliproxy itself.
+  memory_full = { 503, "this proxy's scripts hold too much memory; it is being collected. Try again." },
+  reload_failed = { 409, "{text}" },
+  too_many_readers = { 503, "too many readers of the live feed; close one." },
+  internal = { 500, "cliproxy failed inside; the log has the details under {id}." },
+}
+
+local function fill(template, fields)
+  if not template:find("{", 1, true) then
+    return template
+  end
+  -- "{{ x }}" stands for braces of Lua.
+  local text = template:gsub("{{", "\1"):gsub("}}", "\2"):gsub("{([%w_]+)}", function(name)
+    return tostring(fields[name] or ("{" .. name .. "}"))
+  end)
+  return (text:gsub("\1", "{"):gsub("\2", "}"))
+end
+
+--- A failure of the table.
+---@param code string
+---@param fields? table what the text's {names} stand for; also `param`, `headers`
+---@return cliproxy.Failure
+function M.new(code, fields)
+  local row = M.rows[code] or error("no error " .. tostring(code), 2)
+  fields = fields or {}
+  local headers = fields.headers
+  if row.retry == false then
+    headers = headers or {}
+    headers["x-should-retry"] = "false"
+  end
+  return { status = row[1], code = code, text = fill(row[2], fields), param = fields.param, headers = headers }
+end
+
+--- What the HTTP layer found wrong with a request.
+---@param fault cliproxy.Fault
+---@return cliproxy.Failure
+function M.of_fault(fault)
+  return { status = fault.status, code = fault.code, text = fault.text, close = true }
+end
+
+--- Answers with the failure in a dialect's envelope.
+---@param exchange cliproxy.Exchange
+---@param dialect string
+---@param failure cliproxy.Failure
+---@param id string of the request
+---@param more? table<string, string> headers
+function M.answer(exchange, dialect, failure, id, more)
+  local headers = { ["content-type"] = "application/json", ["x-cliproxy-request-id"] = id }
+  for name, value in pairs(failure.headers or {}) do
+    headers[name] = value
+  end
+  for name, value in pairs(more or {}) do
+    headers[name] = value
+  end
+  return exchange:respond(failure.status, headers, M.envelope(dialect, failure, id))
+end
+
+--- The failure as a body.
+---@param dialect string
+---@param failure cliproxy.Failure
+---@param id string
+---@return string
+function M.envelope(dialect, failure, id)
+  return dialects.of(dialect).envelope(failure, id)
+end
+
+--- The failure as the last words of a broken stream.
+---@param dialect string
+---@param framing string
+---@param failure cliproxy.Failure
+---@param id string
+---@return string
+function M.stream_error(dialect, framing, failure, id)
+  return dialects.of(dialect).stream_error(failure, id, framing)
+end
+
+return M

@@ -1,0 +1,306 @@
+--- The way of one request: door → route → attempt → decide → relay → record.
+local access = require "cliproxy.access"
+local answer = require "cliproxy.answer"
+local attempt = require "cliproxy.attempt"
+local budget = require "cliproxy.budget"
+local dialects = require "cliproxy.dialects"
+local endpoints = require "cliproxy.endpoints"
+local errors = require "cliproxy.errors"
+local guard = require "cliproxy.guard"
+local json = require "cliproxy.json"
+local live = require "cliproxy.live"
+local log = require "cliproxy.log"
+local pages = require "cliproxy.pages"
+local record = require "cliproxy.record"
+local request_id = require "cliproxy.request_id"
+local request_view = require "cliproxy.request_view"
+
+local M = {}
+
+---@class cliproxy.Work everything about one request under way
+---@field exchange cliproxy.Exchange
+---@field id string
+---@field live cliproxy.Live
+---@field snapshot cliproxy.Snapshot
+---@field endpoint? cliproxy.Endpoint
+---@field dialect string the client's
+---@field operation? string
+---@field model? string as asked for
+---@field model_in_body boolean
+---@field stream boolean
+---@field framing string
+---@field document? cliproxy.json.Node
+---@field key? string the client key's name
+---@field target? cliproxy.Target
+---@field account? cliproxy.Account
+---@field attempts integer
+---@field call? cliproxy.Call
+---@field withhold_usage? boolean
+---@field cors? table<string, string>
+---@field warnings? string[]
+---@field relaying? boolean
+---@field completed? boolean the terminal event is out
+---@field status? integer of the answer
+---@field first_at? number
+---@field ended_at? number
+---@field usage? cliproxy.Usage
+---@field note? string for the log
+---@field script_error? string
+---@field finished? boolean
+
+--- Endpoints that are answered here: operation → function(work, headers). Filled by `service`, which knows them all.
+---@type table<string, fun(work: cliproxy.Work, headers: table<string, string>)>
+M.local_endpoints = {}
+
+local function headers_of(work)
+  local headers = { ["x-cliproxy-request-id"] = work.id }
+  for name, value in pairs(work.cors or {}) do
+    headers[name] = value
+  end
+  return headers
+end
+
+--- Ends the request's books: once, whatever happened.
+local function finish(work)
+  if work.finished then
+    return
+  end
+  work.finished = true
+  work.ended_at = work.exchange.age
+  record.write(work)
+  live.release(work.live)
+end
+
+---@param work cliproxy.Work
+---@param failure cliproxy.Failure
+local function refuse(work, failure)
+  work.status, work.first_at = failure.status, work.exchange.age
+  work.note = failure.text
+  if work.script_error then
+    log.error(work.id .. " " .. work.script_error)
+  end
+  return errors.answer(work.exchange, work.dialect, failure, work.id, work.cors)
+end
+
+local function unknown_path(work)
+  local exchange = work.exchange
+  local cure = endpoints.near_miss(exchange.path, pages.base_url(exchange, work.snapshot.config))
+  if cure then
+    return errors.new("near_miss", { path = exchange.path, cure = cure })
+  end
+  return errors.new("unknown_path", { path = exchange.path,
+    paths = "/v1/chat/completions, /v1/responses, /v1/messages, /v1beta/models/…, /v1/models and /v1/health" })
+end
+
+--- nil, or why the request does not get past the door; "done" where it was answered there.
+local function door(work, endpoint)
+  local exchange, held, config = work.exchange, work.live, work.snapshot.config
+  local failure = guard.check(held.door, config, exchange, endpoint)
+  if failure then
+    return failure
+  end
+  work.cors = guard.cors(held.door, exchange)
+  if not endpoint then
+    return unknown_path(work)
+  end
+  local method = exchange.method
+  if not endpoint.methods[method] then
+    if method == "OPTIONS" and work.cors then
+      work.status = 204
+      guard.preflight(exchange, endpoint, headers_of(work))
+      return "done"
+    elseif method == "GET" and endpoint.path == "/v1/responses" and exchange:header("upgrade") then
+      return errors.new("websocket_unsupported", { headers = { upgrade = "HTTP/1.1" } })
+    end
+    return errors.new("method_not_allowed", { path = exchange.path, allow = endpoint.allow, method = method,
+      headers = { allow = endpoint.allow } })
+  end
+  if endpoint.open then
+    return nil
+  elseif endpoint.admin then
+    return access.check_admin(held.keys, config, exchange)
+  end
+  work.key, failure = access.check(held.keys, config, exchange)
+  return failure
+end
+
+local function read_model(work, document)
+  if work.endpoint.model then
+    work.model = work.endpoint.model
+    return nil
+  end
+  local model = document.model
+  if type(model) ~= "string" then
+    if not json.present(model) then
+      return errors.new("model_missing", { param = "model" })
+    end
+    return errors.new("model_not_string", { param = "model", kind = json.kind(model) })
+  elseif model == "" then
+    return errors.new("model_missing", { param = "model" })
+  end
+  work.model, work.model_in_body = model, true
+end
+
+local function read_stream(work, document)
+  if work.endpoint.stream ~= nil then
+    work.stream = work.endpoint.stream
+    work.framing = work.stream and dialects.of(work.dialect).framing(work.exchange.query) or "sse"
+    return nil
+  end
+  local stream = document.stream
+  if stream == true then
+    work.stream = true
+  elseif stream and stream ~= json.null then
+    return errors.new("stream_not_boolean", { param = "stream", kind = json.kind(stream) })
+  end
+end
+
+--- The body as a document, and what of it decides the way.
+local function read_request(work)
+  local exchange = work.exchange
+  if exchange.size == 0 then
+    return errors.new("body_missing")
+  end
+  local document, message = exchange:document()
+  if document == nil then
+    return errors.new("body_not_json", { text = (message:gsub("%.$", "")) })
+  elseif json.kind(document) ~= "object" then
+    return errors.new("body_not_object", { kind = json.kind(document) })
+  end
+  work.document = document
+  return read_model(work, document) or read_stream(work, document)
+end
+
+local function route(work)
+  local routes = work.snapshot.routes
+  local plan, message, code = routes:plan(routes.functions > 0 and request_view.of(work) or work)
+  if not plan then
+    return nil, errors.new(code or "no_route", { text = message, param = work.model_in_body and "model" or nil })
+  end
+  return plan
+end
+
+local function wrong_dialect(work, instance)
+  local speaks, paths = {}, {}
+  for _, name in ipairs(dialects.names) do
+    if instance.dialects[name] then
+      speaks[#speaks + 1] = name
+      paths[#paths + 1] = dialects.of(name).main_path
+    end
+  end
+  return errors.new("wrong_dialect", { provider = instance.name, speaks = table.concat(speaks, " and "), dialect = work.dialect,
+    paths = table.concat(paths, " or "), param = work.model_in_body and "model" or nil })
+end
+
+--- Over the plan. Until failover exists `decide` always answers, so that the first target decides.
+local function proxy(work)
+  local _, over = budget.memory()
+  if over then
+    return refuse(work, errors.new("memory_full", { headers = { ["retry-after"] = "1" } }))
+  end
+  local failure = read_request(work)
+  if failure then
+    return refuse(work, failure)
+  end
+  local plan
+  plan, failure = route(work)
+  if not plan then
+    return refuse(work, failure)
+  end
+  local target = plan[1]
+  if not target.instance.dialects[work.dialect] then
+    work.target = target
+    return refuse(work, wrong_dialect(work, target.instance))
+  end
+  local reply
+  reply, failure = attempt.run(work, target)
+  if not reply then
+    return refuse(work, failure)
+  end
+  failure = answer.give(work, reply)
+  if failure then
+    refuse(work, failure)
+  end
+  reply:close()
+end
+
+local function serve(work)
+  local exchange = work.exchange
+  local fault = exchange.fault
+  if fault then
+    return refuse(work, errors.of_fault(fault))
+  end
+  local endpoint = work.endpoint
+  local failure = door(work, endpoint)
+  if failure then
+    return failure ~= "done" and refuse(work, failure)
+  end
+  if endpoint.proxied then
+    return proxy(work)
+  end
+  work.status = 200
+  local refused = M.local_endpoints[endpoint.operation](work, headers_of(work))
+  if refused then
+    refuse(work, refused)
+  end
+end
+
+--- What no rule foresaw: told to the client as little as possible, to the log in full.
+local function failed_inside(work, trace)
+  log.error(work.id .. " internal error: " .. tostring(trace))
+  local exchange = work.exchange
+  if exchange.ended or exchange.gone then
+    return
+  elseif exchange.head_sent then
+    work.note = "internal error"
+    return exchange:abort()
+  end
+  return refuse(work, errors.new("internal", { id = work.id }))
+end
+
+local function on_gone(work)
+  return function()
+    if work.relaying then
+      return true
+    end
+    if not work.completed then
+      work.status = 499
+      work.note = work.first_at and "the client left in the middle of the answer" or "the client left before the answer"
+    end
+    finish(work)
+  end
+end
+
+--- Answers one request: the handler of `server.handle`.
+---@param exchange cliproxy.Exchange
+function M.run(exchange)
+  local held = live.hold()
+  local path = exchange.path
+  local endpoint = endpoints.find(path)
+  ---@type cliproxy.Work
+  local work = {
+    exchange = exchange,
+    id = request_id.next(),
+    live = held,
+    snapshot = held.snapshot,
+    endpoint = endpoint,
+    dialect = endpoint and endpoint.dialect or endpoints.dialect_of(path),
+    operation = endpoint and endpoint.operation,
+    size = exchange.size,
+    framing = "sse",
+    stream = false,
+    attempts = 0,
+    model_in_body = false,
+    -- Filled later; named here so that the table is made in its final size.
+    model = nil, key = nil, target = nil, account = nil, call = nil, document = nil, status = nil, first_at = nil,
+    ended_at = nil, usage = nil, relaying = nil, finished = nil,
+  }
+  exchange:on_gone(on_gone(work))
+  local ok, trace = xpcall(serve, debug.traceback, work)
+  if not ok then
+    failed_inside(work, trace)
+  end
+  finish(work)
+end
+
+return M
