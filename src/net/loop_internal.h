@@ -16,6 +16,7 @@ typedef struct cpx_timers {
   uint32_t count, cap;
   uint64_t serial;
   uint64_t armed; /* due time of the uv timer, 0: not running */
+  bool running;
   uv_timer_t uv;
 } cpx_timers;
 

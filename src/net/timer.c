@@ -39,12 +39,12 @@ static void on_due(uv_timer_t *uv);
 
 /* An earlier alarm than needed is left alone: most time-outs are stopped long before they are due, and one needless
  * wake-up costs less than arming anew each time. */
-static void arm(cpx_loop *loop) {
+static void arm(cpx_loop *loop, uint64_t least) {
   cpx_timers *t = &loop->timers;
   uint64_t due = t->heap[0]->due, now = uv_now(&loop->uv);
-  if (t->armed && t->armed <= due) return;
+  if (t->running || (t->armed && t->armed <= due)) return;
   t->armed = due ? due : 1;
-  uv_timer_start(&t->uv, on_due, due > now ? due - now : 0, 0);
+  uv_timer_start(&t->uv, on_due, due > now ? due - now : least, 0);
 }
 
 static void on_due(uv_timer_t *uv) {
@@ -54,12 +54,14 @@ static void on_due(uv_timer_t *uv) {
   uint64_t last =
       t->serial; /* what is started from now on waits for the next turn, so that 0 ms cannot loop for ever */
   t->armed = 0;
+  t->running = true;
   while (t->count > 0 && t->heap[0]->due <= now && t->heap[0]->serial <= last) {
     cpx_timer *timer = t->heap[0];
     cpx_timer_stop(timer);
     timer->run(timer);
   }
-  if (t->count > 0) arm(loop);
+  t->running = false;
+  if (t->count > 0) arm(loop, 1); /* libuv runs a timer of 0 ms again before it polls */
 }
 
 void cpx_timer_init(cpx_timer *timer, cpx_loop *loop, void (*run)(cpx_timer *timer)) {
@@ -82,7 +84,7 @@ int cpx_timer_start(cpx_timer *timer, uint64_t ms) {
   timer->serial = ++t->serial;
   t->heap[at] = timer;
   sift(t, at, timer);
-  arm(loop);
+  arm(loop, 0);
   return 0;
 }
 
