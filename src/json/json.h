@@ -57,8 +57,7 @@ typedef struct cpx_json_error {
   char message[160];           /* "line 3, column 14: expected ',' or '}' after a value"; quotes no content */
 } cpx_json_error;
 
-/* -- Life.
- * --------------------------------------------------------------------------------------------------------------- */
+/* -- Life. -------------------------------------------------------------------------------------------------------- */
 
 /* `limits` and `err` may be NULL. `*out` has one reference. */
 CPX_MUST_CHECK int cpx_json_parse(const char *bytes, size_t n, const cpx_json_limits *limits, cpx_json_doc **out,
@@ -79,8 +78,7 @@ bool cpx_json_closed(const cpx_json_doc *doc);
 size_t cpx_json_memory(const cpx_json_doc *doc);
 size_t cpx_json_memory_all(void);
 
-/* -- Reading. Nothing here fails: what is not there is CPX_JSON_NONE, false or an empty slice.
- * ----------------------------- */
+/* -- Reading. Nothing here fails: what is not there is CPX_JSON_NONE, false or an empty slice. -------------------- */
 
 enum cpx_json_kind cpx_json_kind(const cpx_json_doc *doc, cpx_json_node node);
 /* "object", "array", "string", "number", "boolean", "null", "nothing". */
@@ -109,8 +107,10 @@ bool cpx_json_is(const cpx_json_doc *doc, cpx_json_node node, cpx_slice text);
 /* The bytes of the value as they came, edits inside it not considered; a string with its quotes. */
 cpx_slice cpx_json_source(const cpx_json_doc *doc, cpx_json_node node);
 
-/* Children in document order:  cpx_json_iter it = cpx_json_each(doc, node); while (cpx_json_next(&it)) { it.key,
- * it.value } Values may be replaced on the way; the member just seen may be removed; after other changes members may be
+/* Children in document order:
+ *   cpx_json_iter it = cpx_json_each(doc, node);
+ *   while (cpx_json_next(&it)) use(it.key, it.value);
+ * On the way values may be replaced, and the member just seen may be removed; after other changes children may be
  * missed or seen twice. */
 typedef struct cpx_json_iter {
   const cpx_json_doc *doc;
@@ -122,14 +122,14 @@ typedef struct cpx_json_iter {
 cpx_json_iter cpx_json_each(const cpx_json_doc *doc, cpx_json_node node);
 bool cpx_json_next(cpx_json_iter *it);
 
-/* -- Editing. New values first belong to nothing; each can be put in one place once (else CPX_EINVAL).
- * ---------------------- */
+/* -- Editing. New values belong to nothing at first; each can be put in one place, once (else CPX_EINVAL). -------- */
 
 /* JSON text, copied and parsed. */
 CPX_MUST_CHECK int cpx_json_new_text(cpx_json_doc *doc, cpx_slice json, cpx_json_node *out, cpx_json_error *err);
-CPX_MUST_CHECK int cpx_json_new_string(cpx_json_doc *doc, cpx_slice text, cpx_json_node *out); /* CPX_EUTF8 */
-CPX_MUST_CHECK int cpx_json_new_double(cpx_json_doc *doc, double value,
-                                       cpx_json_node *out); /* CPX_EINVAL: NaN, infinity */
+/* CPX_EUTF8. */
+CPX_MUST_CHECK int cpx_json_new_string(cpx_json_doc *doc, cpx_slice text, cpx_json_node *out);
+/* CPX_EINVAL: NaN, infinity. */
+CPX_MUST_CHECK int cpx_json_new_double(cpx_json_doc *doc, double value, cpx_json_node *out);
 CPX_MUST_CHECK int cpx_json_new_bool(cpx_json_doc *doc, bool value, cpx_json_node *out);
 CPX_MUST_CHECK int cpx_json_new_null(cpx_json_doc *doc, cpx_json_node *out);
 /* A node of this or another document as it stands, edits included, byte for byte. */
@@ -138,17 +138,17 @@ CPX_MUST_CHECK int cpx_json_new_copy(cpx_json_doc *doc, const cpx_json_doc *from
 
 /* CPX_EINVAL when the parent is of the wrong kind, CPX_ENOTFOUND when `index` (from 0) is out of range, CPX_EDEPTH when
  * it would nest too deeply. Nothing has changed then. */
-CPX_MUST_CHECK int cpx_json_set(cpx_json_doc *doc, cpx_json_node object, cpx_slice key,
-                                cpx_json_node value); /* or adds last */
+
+/* Replaces the member in its place, or adds it last. */
+CPX_MUST_CHECK int cpx_json_set(cpx_json_doc *doc, cpx_json_node object, cpx_slice key, cpx_json_node value);
 CPX_MUST_CHECK int cpx_json_set_at(cpx_json_doc *doc, cpx_json_node array, size_t index, cpx_json_node value);
-CPX_MUST_CHECK int cpx_json_insert(cpx_json_doc *doc, cpx_json_node array, size_t index,
-                                   cpx_json_node value); /* up to count */
+/* Before `index`; at the count: last. */
+CPX_MUST_CHECK int cpx_json_insert(cpx_json_doc *doc, cpx_json_node array, size_t index, cpx_json_node value);
 CPX_MUST_CHECK int cpx_json_remove(cpx_json_doc *doc, cpx_json_node object, cpx_slice key);
 CPX_MUST_CHECK int cpx_json_remove_at(cpx_json_doc *doc, cpx_json_node array, size_t index);
 bool cpx_json_edited(const cpx_json_doc *doc);
 
-/* -- Encoding.
- * ------------------------------------------------------------------------------------------------------------ */
+/* -- Encoding. ---------------------------------------------------------------------------------------------------- */
 
 /* A list of borrowed runs; joined they are the value. Untouched neighbours come as one run. */
 typedef struct cpx_json_parts {
@@ -163,8 +163,7 @@ void cpx_json_parts_deinit(cpx_json_parts *parts);
 /* Adds the joined value to `out`. Encoding the root includes the white space around it. */
 CPX_MUST_CHECK int cpx_json_encode(const cpx_json_doc *doc, cpx_json_node node, cpx_buf *out);
 
-/* -- Text of new values, for whoever writes JSON without a document.
- * --------------------------------------------------------- */
+/* -- Text of new values, for whoever writes JSON without a document. ---------------------------------------------- */
 
 /* `text` in quotes; escapes only what must be. CPX_EUTF8 (nothing added then). */
 CPX_MUST_CHECK int cpx_json_write_string(cpx_buf *out, cpx_slice text);
