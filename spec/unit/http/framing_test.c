@@ -100,7 +100,7 @@ static void any_cut_is_the_same(enum cpx_framing framing, size_t max, cpx_slice 
   same(&whole, &other, what, "byte by byte", 1);
   seen_deinit(&other);
   /* Every single cut of small streams, a sample of large ones. */
-  size_t step = in.n > 8192 ? in.n / 256 : 1;
+  size_t step = in.n > 8192 ? in.n / 64 : 1;
   for (size_t at = 1; at < in.n; at += step) {
     got = run(framing, max, in, AT, (unsigned)at, 0, &other);
     EXPECT(got == want, "%s: cut at %zu: code %d, want %d", what, at, got, want);
@@ -338,19 +338,6 @@ static void recorded_streams_are_the_same_however_cut(void) {
   EXPECT(files > 50, "only %zu streams at %s", files, fixtures());
 }
 
-static void a_bare_json_error_stays_without_data(void) {
-  char path[512];
-  snprintf(path, sizeof(path), "%s/gemini/error-midstream-bare-json-stream/response.sse", fixtures());
-  size_t n = 0;
-  char *bytes = read_file(path, &n);
-  if (!bytes) SKIP("no %s", path);
-  seen all;
-  EXPECT(run(CPX_FRAMING_SSE, MAX, cpx_slice_of(bytes, n), WHOLE, 0, 0, &all) == 0, "split");
-  EXPECT(all.with_data > 0 && all.with_data < all.events, "%zu of %zu events have data", all.with_data, all.events);
-  seen_deinit(&all);
-  free(bytes);
-}
-
 static int count_event(void *user, const cpx_event *event) {
   *(size_t *)user += event->data.n;
   return 0;
@@ -386,7 +373,6 @@ int main(int argc, char **argv) {
   RUN(raw_chunks_pass_as_they_come);
   RUN(a_whole_event_is_not_copied);
   RUN(recorded_streams_are_the_same_however_cut);
-  RUN(a_bare_json_error_stays_without_data);
   RUN(show_the_speed);
   return ct_summary();
 }
