@@ -1,0 +1,116 @@
+--- Ollama's native API: /api/chat, one JSON object a line. Serves clients of OpenAI Chat Completions, and shows how a provider
+--- carries a dialect of its own.
+local chat_chunks = require "lib.chat_chunks"
+local discover = require "lib.discover"
+local json = require "cliproxy.json"
+local request = require "lib.ollama_request"
+
+local REASONS = { stop = "stop", length = "length", load = "stop" }
+
+local function seconds_of(created_at)
+  local y, mo, d, h, mi, s = tostring(created_at):match("^(%d+)-(%d+)-(%d+)T(%d+):(%d+):(%d+)")
+  return y and os.time { year = y, month = mo, day = d, hour = h, min = mi, sec = s, isdst = false } or 0
+end
+
+local function usage_of(answer)
+  return { prompt_tokens = answer.prompt_eval_count, completion_tokens = answer.eval_count }
+end
+
+local function options_of(call, answer)
+  return {
+    id = "chatcmpl-" .. call.request.id,
+    model = answer.model or call.model,
+    created = seconds_of(answer.created_at),
+    usage = request.wants_usage(call),
+  }
+end
+
+local function call_id(call, i)
+  return "call_" .. call.request.id:gsub("^req_", "") .. i
+end
+
+local function arguments_of(tool_call)
+  local arguments = tool_call["function"].arguments
+  return type(arguments) == "string" and arguments or json.present(arguments) and json.encode(arguments) or "{}"
+end
+
+local function each_call(message, fn)
+  if json.kind(message.tool_calls) == "array" then
+    for i, tool_call in json.each(message.tool_calls) do
+      fn(i, tool_call["function"].name, arguments_of(tool_call))
+    end
+  end
+end
+
+local function append(list, more)
+  for _, item in ipairs(more) do
+    table.insert(list, item)
+  end
+end
+
+---@type cliproxy.Provider
+return {
+  name = "ollama",
+  contract = 1,
+  dialects = { "openai_chat" },
+  auth = "bearer",
+  options = {
+    base_url = { type = "url", default = "http://127.0.0.1:11434" },
+    api_key = { type = "string", secret = true, account = true },
+    keep_alive = { type = "string" },
+  },
+  framing = "ndjson",
+
+  endpoint = function()
+    return "POST", "/api/chat"
+  end,
+
+  encode_request = request.encode,
+
+  decode_response = function(answer, call)
+    local calls = {}
+    each_call(answer.message, function(i, name, arguments)
+      calls[i] = chat_chunks.tool_call_object(call_id(call, i), name, arguments)
+    end)
+    local reason = REASONS[answer.done_reason] or "stop"
+    return chat_chunks.whole(options_of(call, answer), answer.message.content or "", calls, reason, usage_of(answer))
+  end,
+
+  -- One function a stream: gets each line, returns the client's events; nil at the end of the stream.
+  stream_decoder = function(call)
+    local chunks
+    return function(event)
+      if not event then
+        return nil
+      end
+      local line = assert(json.parse(event.data))
+      if line.error then
+        return { { data = json.encode { error = { message = tostring(line.error), type = "server_error" } } } }
+      end
+      chunks = chunks or chat_chunks.new(options_of(call, line))
+      local events, message = {}, line.message
+      if json.kind(message) == "object" then
+        if type(message.content) == "string" and message.content ~= "" then
+          append(events, chunks:text(message.content))
+        end
+        each_call(message, function(_, name, arguments)
+          append(events, chunks:tool_call(call_id(call, chunks.calls + 1), name, arguments))
+        end)
+      end
+      if line.done == true then
+        append(events, chunks:finish(REASONS[line.done_reason] or "stop", usage_of(line)))
+      end
+      json.close(line)
+      return events
+    end
+  end,
+
+  decode_error = function(_, body)
+    return type(body) ~= "string" and type(body.error) == "string" and body.error or nil
+  end,
+
+  discover = function(call)
+    call.url = call.options.base_url .. "/v1/models"
+    return discover.openai(call)
+  end,
+}
