@@ -82,7 +82,63 @@ static int system_on_signal(lua_State *L) {
   return luaL_error(L, "unknown signal '%s': expected term, int, hup or usr1", name);
 }
 
+/* -- Waiting for the end: one task waits in wait_stop until another calls stop ----------------------------------------
+ */
+
+struct stopping {
+  cpx_task *task; /* waits, or NULL */
+  bool stopped;
+  int code;
+};
+
+static const char stopping_key = 0;
+
+static struct stopping *stopping_of(lua_State *L) {
+  lua_pushlightuserdata(L, (void *)(uintptr_t)&stopping_key);
+  lua_rawget(L, LUA_REGISTRYINDEX);
+  struct stopping *s = lua_touserdata(L, -1);
+  lua_pop(L, 1);
+  if (s) return s;
+  lua_pushlightuserdata(L, (void *)(uintptr_t)&stopping_key);
+  s = lua_newuserdata(L, sizeof *s);
+  *s = (struct stopping){0};
+  lua_rawset(L, LUA_REGISTRYINDEX);
+  return s;
+}
+
+static int push_code(lua_State *L, void *ud) {
+  lua_pushinteger(L, ((struct stopping *)ud)->code);
+  return 1;
+}
+
+static void cancel_stopping(void *ud) {
+  ((struct stopping *)ud)->task = NULL;
+}
+
+static int system_wait_stop(lua_State *L) {
+  struct stopping *s = stopping_of(L);
+  cpx_task *task = cpx_task_check(L, "system.wait_stop");
+  if (s->stopped) return push_code(L, s);
+  if (s->task) return luaL_error(L, "system.wait_stop: another task waits already");
+  s->task = task;
+  return cpx_task_wait(L, cancel_stopping, s);
+}
+
+static int system_stop(lua_State *L) {
+  struct stopping *s = stopping_of(L);
+  if (s->stopped) return 0;
+  s->stopped = true;
+  s->code = (int)luaL_checkinteger(L, 1);
+  if (s->task) cpx_task_wake(s->task, push_code, s);
+  s->task = NULL;
+  return 0;
+}
+
 void cpx_system_add_signals(lua_State *L) {
   lua_pushcfunction(L, system_on_signal);
   lua_setfield(L, -2, "on_signal");
+  lua_pushcfunction(L, system_wait_stop);
+  lua_setfield(L, -2, "wait_stop");
+  lua_pushcfunction(L, system_stop);
+  lua_setfield(L, -2, "stop");
 }

@@ -76,6 +76,11 @@ function system.run(spawn) end
 ---@param name string
 ---@param fn fun()
 function system.on_signal(name, fn) end
+--- Waits until `system.stop` is called, and returns its code. One task may wait.
+---@return integer code
+function system.wait_stop() end
+---@param code integer
+function system.stop(code) end
 --- Ends the process at once.
 ---@param code integer
 function system.exit(code) end
