@@ -13,10 +13,10 @@ __attribute__((format(printf, 3, 4))) static void say(up_outcome *out, int err, 
 }
 
 void up_outcome_timeout(const up_call *call, const char *stage, uint64_t ms, up_outcome *out) {
-  if (ms % 1000 == 0)
-    say(out, CPX_ETIMEOUT, "%s: %s within %llu s", call->where, stage, (unsigned long long)ms / 1000);
-  else
-    say(out, CPX_ETIMEOUT, "%s: %s within %llu ms", call->where, stage, (unsigned long long)ms);
+  bool seconds = ms % 1000 == 0, through = call->sends == 0 && call->proxy_url;
+  say(out, CPX_ETIMEOUT, "%s%s%s%s: %s within %llu %s", call->where, through ? " (through proxy " : "",
+      through ? call->proxy_where : "", through ? ")" : "", stage, (unsigned long long)(seconds ? ms / 1000 : ms),
+      seconds ? "s" : "ms");
 }
 
 static long info(const up_call *call, CURLINFO what) {
