@@ -31,6 +31,7 @@ typedef struct cpx_conn_ops {
 /* The open connections of a listener; outlives the listener while some are open. */
 typedef struct cpx_tally {
   size_t live;
+  void *owner;
   void (*on_drop)(struct cpx_tally *tally); /* NULL: the listener is gone */
 } cpx_tally;
 

@@ -4,7 +4,10 @@
  * on when some are free again. A stale Unix socket (nobody answers) is replaced, a live one is CPX_EADDRINUSE.
  *
  * Owns:   its sockets, and a reference to the TLS context. _close frees it; no on_accept follows.
- * Errors: CPX_EADDRINUSE (message names the process that holds the port where /proc tells), CPX_EACCES, CPX_EINVAL.
+ * Errors: CPX_EADDRINUSE (message names the process that holds the port where /proc tells), CPX_EACCES, CPX_EINVAL (not
+ * an address), CPX_ENOTFOUND (not an address of this machine: no IPv6 here; no such folder), CPX_EIO. Limits: ":8317"
+ * is one socket for all of IPv4 and IPv6, "[::]:8317" IPv6 alone, so that 127.0.0.1 and [::1] can be bound side by
+ * side.
  */
 #ifndef CPX_NET_LISTENER_H
 #define CPX_NET_LISTENER_H
@@ -29,6 +32,8 @@ CPX_MUST_CHECK int cpx_listener_open(cpx_loop *loop, const cpx_listener_options 
 const char *cpx_listener_address(const cpx_listener *listener);
 /* Connections accepted here that are still open. */
 size_t cpx_listener_live(const cpx_listener *listener);
+/* TLS handshakes that failed, timed out or were broken off; each is one line at log level debug. */
+uint64_t cpx_listener_failed_handshakes(const cpx_listener *listener);
 void cpx_listener_close(cpx_listener *listener);
 
 /* Whether an address is loopback only (a Unix socket is). CPX_EINVAL when it is not an address; `message` as above. */
