@@ -7,6 +7,7 @@ local headers = require "cliproxy.headers"
 local json = require "cliproxy.json"
 local log = require "cliproxy.log"
 local reframe = require "cliproxy.reframe"
+local show = require "cliproxy.show"
 
 local M = {}
 
@@ -28,6 +29,9 @@ local function head_of(work, reply)
   end
   if work.warnings then
     head["x-cliproxy-warnings"] = table.concat(work.warnings, ", ")
+  end
+  if work.show == "upstream" then
+    head["x-cliproxy-upstream"] = show.line(work)
   end
   if work.cors then
     for name, value in next, work.cors do

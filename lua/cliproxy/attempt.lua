@@ -197,11 +197,12 @@ local function call_of(work, instance, account)
   if not url and not instance.own and not instance.provider.execute then
     return nil, errors.new("operation_unsupported", { provider = instance.name, what = work.operation .. " operation" })
   end
-  local up = {}
-  copy_up(work.exchange:headers(), up)
+  local up, asked = {}, work.exchange:headers()
+  copy_up(asked, up)
   for name, value in next, entry.headers do
     up[name] = value
   end
+  work.show = asked["x-cliproxy-show"]
   ---@type cliproxy.Call
   return {
     method = work.endpoint.proxied and "POST" or "GET",

@@ -10,8 +10,8 @@ local M = {}
 
 local started = system.now()
 
---- Last reload as `service` tells it: { generation, at, ok, messages }.
----@type table?
+--- The last reload that was not idle, as `service` tells it.
+---@type cliproxy.ReloadResult?
 M.last_reload = nil
 
 ---@param work cliproxy.Work
@@ -32,10 +32,10 @@ local function scripts_of(snapshot)
   end)
   for _, script in ipairs(out) do
     local last = M.last_reload
-    for _, message in ipairs(last and not last.ok and last.messages or {}) do
-      if message.file == script.path then
-        script.failed = message.message
-        script.line = message.line
+    script.last_reload = last and (last.ok and "ok" or "kept") or "started"
+    for _, message in ipairs(last and last.messages or {}) do
+      if message.file == script.path and not message.warning then
+        script.last_reload, script.error, script.line = "failed", message.message, message.line
       end
     end
   end
@@ -56,6 +56,14 @@ local function memory()
   return { rss = usage.rss, pss = usage.pss, lua = bytes }, usage.fds
 end
 
+local function reload_of(last)
+  local messages = json.array {}
+  for i, message in ipairs(last.messages) do
+    messages[i] = message
+  end
+  return { ok = last.ok, generation = last.generation, at = last.at, seconds = last.seconds, messages = messages }
+end
+
 --- The whole report, as a table.
 ---@param snapshot cliproxy.Snapshot
 ---@return table
@@ -69,7 +77,7 @@ function M.report(snapshot)
     pid = system.pid(),
     uptime = system.now() - started,
     configuration = { path = config.path or json.null, generation = snapshot.generation, listen = json.array(config.listen) },
-    reload = last or json.null,
+    reload = last and reload_of(last) or json.null,
     scripts = scripts_of(snapshot),
     providers = providers_of(snapshot),
     generations = json.array(live.list()),

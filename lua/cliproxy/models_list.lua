@@ -156,6 +156,15 @@ function M.shape_of(exchange, endpoint)
   return "openai"
 end
 
+-- Route functions want a whole request: they are not asked.
+local function unknown(routes, id)
+  local plan, message
+  if routes.functions == 0 then
+    plan, message = routes:plan { model = id }
+  end
+  return not plan and message or ('model "%s" is not listed; a route may still take it.'):format(text.excerpt(id, 80))
+end
+
 ---@param work cliproxy.Work
 ---@param headers table<string, string>
 ---@return cliproxy.Failure?
@@ -171,9 +180,7 @@ function M.serve(work, headers)
         return nil
       end
     end
-    local _, message = work.snapshot.routes:plan { model = wanted, dialect = work.dialect, operation = "models" }
-    return errors.new("no_route", { text = message or ('no model "' .. wanted .. '" is listed, though a route takes it.'),
-      param = "model" })
+    return errors.new("no_route", { text = unknown(work.snapshot.routes, wanted), param = "model" })
   end
   local rows = {}
   for i, model in ipairs(models) do

@@ -1,11 +1,13 @@
 --- One line a request in the log, and the live events.
 local events = require "cliproxy.events"
+local json = require "cliproxy.json"
 local log = require "cliproxy.log"
+local system = require "cliproxy.system"
 local text = require "cliproxy.text"
 
 local M = {}
 
-local format, quote = string.format, text.quote
+local format = string.format
 
 local function milliseconds(seconds)
   if not seconds then
@@ -43,57 +45,64 @@ function M.line(work)
     note and ": " .. note or "")
 end
 
-local function member(out, name, value)
-  if value == nil or value == "" then
-    return
+--- Who asks, for the feed: the key's name, else the program's.
+local function client_of(work)
+  if work.key and work.key ~= "" then
+    return work.key
   end
-  if type(value) == "number" then
-    value = format(value % 1 == 0 and "%d" or "%.3f", value)
-  else
-    value = quote(tostring(value))
-  end
-  out[#out + 1] = '"' .. name .. '":' .. value
+  local agent = work.exchange:header("user-agent")
+  return agent and agent:match("^[^/%s]+") or nil
 end
 
---- The members of the JSON object of a request, without braces.
+--- A request as named values.
 ---@param work cliproxy.Work
----@return string
-function M.fields(work)
+---@return table<string, string|number>
+function M.facts(work)
   local exchange, target, usage = work.exchange, work.target, work.usage or {}
-  local out = {}
-  member(out, "id", work.id)
-  member(out, "peer", exchange.peer)
-  member(out, "key", work.key)
-  member(out, "method", exchange.method)
-  member(out, "path", exchange.path)
-  member(out, "dialect", work.dialect)
-  member(out, "model", work.model)
-  member(out, "provider", target and target.instance.name)
-  member(out, "used", target and target.model)
-  member(out, "account", work.account and work.account.name)
-  member(out, "status", work.status)
-  member(out, "first_ms", work.first_at and work.first_at * 1000)
-  member(out, "ms", work.ended_at and work.ended_at * 1000)
-  member(out, "input", usage.input)
-  member(out, "output", usage.output)
-  member(out, "cached", usage.cached)
-  member(out, "bytes", exchange.written)
-  member(out, "generation", work.snapshot and work.snapshot.generation)
-  member(out, "warnings", work.warnings and table.concat(work.warnings, "; "))
-  member(out, "note", work.note)
-  return table.concat(out, ",")
+  return {
+    id = work.id,
+    peer = exchange.peer,
+    client = client_of(work),
+    method = exchange.method,
+    path = exchange.path,
+    dialect = work.dialect,
+    model_asked = work.model,
+    provider = target and target.instance.name,
+    model = target and target.model,
+    account = work.account and work.account.name,
+    status = work.status,
+    stream = work.stream,
+    first_byte_ms = work.first_at and math.floor(work.first_at * 1e6) / 1e3,
+    total_ms = math.floor(work.ended_at * 1e6) / 1e3,
+    tokens_in = usage.input,
+    tokens_out = usage.output,
+    tokens_cached = usage.cached,
+    bytes = exchange.written,
+    generation = work.snapshot.generation,
+    warnings = work.warnings and table.concat(work.warnings, "; ") or nil,
+    error = work.note,
+  }
+end
+
+local function publish(facts)
+  facts.time = system.time()
+  for name, value in pairs(facts) do
+    if type(value) == "string" then
+      facts[name] = text.utf8(value)
+    end
+  end
+  events.publish(json.encode(facts))
 end
 
 --- Writes the line and tells the readers of the live feed. `work.status`, `first_at`, `ended_at`, `usage`, `note` are set.
 ---@param work cliproxy.Work
 function M.write(work)
-  local as_json = work.snapshot.config.log.format == "json"
   local listened = events.wanted()
-  local fields = (as_json or listened) and M.fields(work) or ""
+  local facts = (listened or work.snapshot.config.log.format == "json") and M.facts(work) or nil
   local level = (work.status or 0) >= 500 and log.warn or log.info
-  level(work.id .. " " .. M.line(work), fields)
+  level(work.id .. " " .. M.line(work), facts)
   if listened then
-    events.publish('{"time":' .. format("%.3f", require("cliproxy.system").time()) .. "," .. fields .. "}")
+    publish(facts)
   end
 end
 

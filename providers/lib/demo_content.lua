@@ -78,7 +78,7 @@ end
 --- The answer, in no dialect yet.
 function M.answer(call, asked, how)
   local bytes = json.encode(call.body)
-  local hash = crypto.hex(crypto.sha256(bytes)):sub(1, 24)
+  local hash = crypto.hex_encode(crypto.sha256(bytes)):sub(1, 24)
   local answer = { id = hash, created = CREATED, model = call.model, request = call.body, stop = "stop" }
   local tool = choose(asked)
   if tool then

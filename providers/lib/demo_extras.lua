@@ -73,7 +73,7 @@ local function embed_openai(call)
   local data, tokens = json.array {}, 0
   for i, text in ipairs(inputs_of(call.body.input)) do
     local values = vector(text, dimensions_of(call.body.dimensions))
-    local shown = call.body.encoding_format == "base64" and crypto.base64(float32.pack(values)) or values
+    local shown = call.body.encoding_format == "base64" and crypto.base64_encode(float32.pack(values)) or values
     data[i] = ordered("object", "embedding", "index", i - 1, "embedding", shown)
     tokens = tokens + content.tokens_of(text)
   end
