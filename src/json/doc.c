@@ -3,7 +3,8 @@
 
 #include <stdlib.h>
 
-#define CHUNK 4000
+#define CHUNK       4000
+#define FIRST_CELLS 65536 /* 1 MB */
 
 static size_t all_memory;
 
@@ -78,9 +79,11 @@ static int fill(cpx_json_doc *doc, const char *bytes, cpx_json_error *err) {
   if (doc->length > doc->limits.bytes) return refuse_size(doc->limits.bytes, err);
   int code = cpx_json_segment_add(doc, bytes, 0);
   if (code) return code;
-  /* A guess at the number of values; agents send long strings. Pages that are not used cost nothing. */
+  /* A guess at the number of values, for agents send long strings; more come by doubling. */
   size_t guess = 16 + doc->length / 64;
-  code = cpx_json_reserve_cells(doc, (uint32_t)(guess < doc->limits.nodes ? guess : doc->limits.nodes));
+  if (guess > FIRST_CELLS) guess = FIRST_CELLS;
+  if (guess > doc->limits.nodes) guess = doc->limits.nodes;
+  code = cpx_json_reserve_cells(doc, (uint32_t)guess);
   return code ? code : cpx_json_tape(doc, bytes, doc->length, err);
 }
 

@@ -65,6 +65,7 @@ cpx_json_node cpx_json_find(const cpx_json_doc *doc, cpx_json_node from, const c
     size_t n = strcspn(path, ".");
     if (cpx_json_kind(doc, from) == CPX_JSON_ARRAY) {
       size_t index = 0;
+      if (n == 0) return CPX_JSON_NONE;
       for (size_t i = 0; i < n; i++) {
         if (path[i] < '0' || path[i] > '9' || index > CPX_JSON_NODES_MAX) return CPX_JSON_NONE;
         index = index * 10 + (size_t)(path[i] - '0');
