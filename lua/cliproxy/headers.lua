@@ -6,7 +6,7 @@ local find, sub = string.find, string.sub
 --- From the client to a provider. "*" at the end: every header that begins so.
 M.to_upstream = {
   { name = "accept", why = "JSON or an event stream: the client's wish" },
-  { name = "anthropic-beta", why = "features of the Messages API; of other hosts only those in `anthropic_betas`" },
+  { name = "anthropic-beta", why = "features of the Messages API; only those in the provider's `betas` where that is set" },
   { name = "anthropic-version", why = "version of the Messages API" },
   { name = "baggage", why = "trace context" },
   { name = "idempotency-key", why = "the provider's guard against doing a request twice" },
@@ -89,23 +89,6 @@ function M.copy_down(from, into)
       into[name] = value
     end
   end
-end
-
---- Keeps only the listed flags of an `anthropic-beta` value; nil when none is left.
----@param value string
----@param allowed string[]
----@return string?
-function M.keep_betas(value, allowed)
-  local set, kept = {}, {}
-  for _, flag in ipairs(allowed) do
-    set[flag] = true
-  end
-  for flag in value:gmatch("[^%s,]+") do
-    if set[flag] then
-      kept[#kept + 1] = flag
-    end
-  end
-  return kept[1] and table.concat(kept, ",") or nil
 end
 
 return M
