@@ -8,6 +8,7 @@
 #include "base/limits.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -94,9 +95,7 @@ static void on_poll(uv_poll_t *poll, int status, int events) {
     return;
   }
   if (events & UV_WRITABLE && s->base.blocked) cpx_conn_writable(&s->base);
-  if (events & UV_READABLE) {
-    if (cpx_conn_wants_read(&s->base)) stream_read(s);
-  }
+  if (events & UV_READABLE && cpx_conn_wants_read(&s->base)) stream_read(s);
   drop_interest(s);
 }
 
@@ -149,9 +148,7 @@ int cpx_conn_from_socket(cpx_loop *loop, int fd, const char *peer, bool is_local
   }
   s->poll.data = s;
   s->base.is_local = is_local;
-  size_t n = strlen(peer);
-  if (n >= sizeof s->base.peer) n = sizeof s->base.peer - 1;
-  memcpy(s->base.peer, peer, n);
+  snprintf(s->base.peer, sizeof s->base.peer, "%s", peer);
   *out = &s->base;
   return 0;
 }

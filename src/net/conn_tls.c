@@ -14,7 +14,7 @@
 #include <openssl/err.h>
 #include <stdlib.h>
 
-#define RECORD_MAX (16 * 1024)
+#define RECORD_MAX (16 * CPX_KB)
 
 typedef struct tls_conn {
   cpx_conn base; /* base.inner is below; NULL once it has closed */
@@ -107,9 +107,7 @@ static void handshake(tls_conn *t) {
     t->ready = true;
     t->on_ready(t->user, &t->base);
     if (!t->base.closing && !cpx_conn_wants_read(&t->base)) cpx_conn_read_stop(t->base.inner);
-  } else if (SSL_get_error(t->ssl, done) != SSL_ERROR_WANT_READ) {
-    give_up(t, CPX_ETLS);
-  } else if (t->cut) {
+  } else if (t->cut || SSL_get_error(t->ssl, done) != SSL_ERROR_WANT_READ) {
     give_up(t, CPX_ETLS);
   }
 }

@@ -96,7 +96,7 @@ static void on_ready(void *user, cpx_conn *conn) {
 static void on_handshake_closed(void *user, int err) {
   (void)err;
   handshake *h = user;
-  h->listener->failed_handshakes++;
+  if (h->listener) h->listener->failed_handshakes++;
   end_handshake(h);
 }
 
@@ -256,11 +256,10 @@ void cpx_listener_close(cpx_listener *listener) {
   listener->closed = true;
   listener->tally->on_drop = NULL;
   if (listener->tally->live == 0) free(listener->tally);
-  while (!cpx_list_empty(&listener->handshakes)) {
-    handshake *h = CPX_CONTAINER(listener->handshakes.next, handshake, node);
-    cpx_conn_set_events(h->conn, NULL, NULL);
+  for (cpx_list *node; (node = cpx_list_shift(&listener->handshakes));) {
+    handshake *h = CPX_CONTAINER(node, handshake, node);
+    h->listener = NULL; /* it goes with its connection */
     cpx_conn_abort(h->conn, true);
-    end_handshake(h);
   }
   cpx_timer_stop(&listener->retry);
   uv_close((uv_handle_t *)&listener->poll, on_closed);

@@ -6,10 +6,11 @@
 #define CPX_NET_LOOP_INTERNAL_H
 
 #include "base/buf.h"
+#include "base/limits.h"
 #include "net/loop.h"
 
-#define CPX_LOOP_SPARES    8           /* output buffers kept for the next writers: most turns have fewer */
-#define CPX_LOOP_SPARE_CAP (16 * 1024) /* of one; larger ones go back to malloc */
+#define CPX_LOOP_SPARES    8             /* output buffers kept for the next writers: most turns have fewer */
+#define CPX_LOOP_SPARE_CAP (16 * CPX_KB) /* of one; larger ones go back to malloc */
 
 typedef struct cpx_timers {
   cpx_timer **heap;

@@ -44,14 +44,21 @@ static bool is_zero(const char *hex) {
   return hex[strspn(hex, "0")] == 0;
 }
 
-/* A line of a table: a listener that stands in the way of what is wanted. `exact` empty: the wildcard of all addresses.
+/* The columns of a line: slot, local address, remote address, state, queues, timer, retransmits, user, timeout, inode.
  */
-static bool matches(const char *line, const char *exact, bool any_address, unsigned port, unsigned long *inode) {
-  char host[HEX_MAX];
-  unsigned at, state;
-  if (sscanf(line, " %*d: %32[0-9A-F]:%x %*[0-9A-F]:%*x %x %*s %*s %*s %*d %*d %lu", host, &at, &state, inode) != 4)
+enum { COLUMN_LOCAL = 1, COLUMN_STATE = 3, COLUMN_INODE = 9, COLUMNS = 10 };
+
+/* A listener that stands in the way of what is wanted. Takes the line apart. */
+static bool matches(char *line, const char *exact, bool any_address, unsigned port, unsigned long *inode) {
+  char *columns[COLUMNS], *rest = line;
+  for (int i = 0; i < COLUMNS; i++)
+    if (!(columns[i] = strtok_r(i ? NULL : line, " \t\n", &rest))) return false;
+  char *host = columns[COLUMN_LOCAL], *colon = strchr(host, ':');
+  if (!colon) return false;
+  *colon = 0;
+  *inode = strtoul(columns[COLUMN_INODE], NULL, 10);
+  if (strtoul(colon + 1, NULL, 16) != port || strtoul(columns[COLUMN_STATE], NULL, 16) != STATE_LISTEN || *inode == 0)
     return false;
-  if (at != port || state != STATE_LISTEN || *inode == 0) return false;
   return any_address || is_zero(host) || strcmp(host, exact) == 0;
 }
 

@@ -28,7 +28,7 @@ static void sift(cpx_timers *t, uint32_t at, cpx_timer *timer) {
 static int grow(cpx_timers *t) {
   if (t->count < t->cap) return 0;
   uint32_t cap = t->cap ? t->cap * 2 : 64;
-  cpx_timer **heap = realloc(t->heap, cap * sizeof *heap);
+  cpx_timer **heap = realloc(t->heap, cap * sizeof(cpx_timer *));
   if (!heap) return CPX_ENOMEM;
   t->heap = heap;
   t->cap = cap;

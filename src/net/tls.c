@@ -26,6 +26,7 @@ static int choose_protocol(SSL *ssl, const unsigned char **out, unsigned char *o
 }
 
 /* OpenSSL would ask on the terminal. */
+// NOLINTNEXTLINE(readability-non-const-parameter): the type of the callback
 static int no_password(char *buf, int size, int rwflag, void *arg) {
   (void)buf, (void)size, (void)rwflag;
   *(bool *)arg = true;
