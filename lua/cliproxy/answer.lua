@@ -194,14 +194,19 @@ local function mapper(work)
     end
   elseif provider.event then
     return function(event)
-      if event == nil or work.withhold_usage and is_usage_chunk(event) then
-        return true, event ~= nil and false or nil
+      if event == nil then
+        return true
+      elseif work.withhold_usage and is_usage_chunk(event) then
+        return true, false
       end
       return attempt.hook(work, "event", work.call, event)
     end
   end
   return function(event)
-    return true, event ~= nil and is_usage_chunk(event) and false or nil
+    if event and is_usage_chunk(event) then
+      return true, false
+    end
+    return true
   end
 end
 

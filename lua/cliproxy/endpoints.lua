@@ -7,9 +7,10 @@ local M = {}
 ---@field path string
 ---@field methods string[]
 ---@field allow string the methods as the Allow header has them
----@field operation string generate, count, complete, embed, embed_batch, models, or page, health, health_deep, admin_*
+---@field operation string generate, count, complete, embed, models, or page, health, health_deep, admin_*
 ---@field dialect? string nil: told by the caller's headers (models), or none
 ---@field proxied boolean goes to a provider
+---@field upstream? string the dialect's word for the operation, where it differs
 ---@field stream? boolean told by the path (Gemini)
 ---@field model? string told by the path
 ---@field open? boolean no key is asked for
@@ -57,7 +58,7 @@ local verbs = {
   streamGenerateContent = { "generate", true },
   countTokens = { "count", false },
   embedContent = { "embed", false },
-  batchEmbedContents = { "embed_batch", false },
+  batchEmbedContents = { "embed", false, "embed_batch" },
 }
 
 -- Paths with a model in them, made once a path. The model is the client's to choose, so that the memory is bounded.
@@ -76,7 +77,7 @@ local function parametrised(path)
   if model and verbs[verb] then
     local operation, stream = verbs[verb][1], verbs[verb][2]
     return keep(path, row({ "POST" }, path, operation, "gemini",
-      { proxied = true, stream = stream, model = text.unescape(model) }))
+      { proxied = true, stream = stream, upstream = verbs[verb][3], model = text.unescape(model) }))
   end
   model = path:match("^/v1beta/models/([^:]+)$")
   if model then

@@ -1,0 +1,492 @@
+local async = require "spec.support.async"
+local fakes = require "spec.support.fakes_core"
+local json = require "cliproxy.json"
+
+-- What the provider answers, and what it was sent.
+local upstream = {}
+package.loaded["cliproxy.reply"] = {
+  send = function(call)
+    upstream.call = call
+    upstream.body = type(call.body) == "string" and call.body or call.body and json.encode(call.body)
+    if upstream.refusal then
+      return nil, upstream.refusal, "invalid"
+    end
+    return upstream.reply
+  end,
+  execute = function(spec, fn, owner)
+    upstream.executed = { spec = spec, fn = fn, owner = owner }
+    return upstream.reply
+  end,
+  counts = function()
+    return {}
+  end,
+}
+local lines = {}
+package.loaded["cliproxy.log"] = setmetatable({}, { __index = function(_, level)
+  return function(text)
+    lines[#lines + 1] = level .. ": " .. text
+  end
+end })
+
+local live = require "cliproxy.live"
+local pipeline = require "cliproxy.pipeline"
+
+local CHAT = '{ "model": "m",\n "messages": [ {"role":"user","content":"hi"} ] , "seed": 12345678901234567890 }'
+
+--- Runs one request through a provider; returns the exchange.
+local function run(options)
+  upstream.reply = options.reply or fakes.reply { body = '{"id":"x"}' }
+  upstream.call, upstream.executed, upstream.refusal, lines = nil, nil, options.refusal, {}
+  local instance = fakes.instance("groq", options.provider or {}, options.instance)
+  live.publish(fakes.snapshot(instance, options.config and fakes.config(options.config), options.model))
+  local spec = options.request or {}
+  spec.body = spec.body or CHAT
+  local exchange = fakes.exchange(spec)
+  async(function()
+    pipeline.run(exchange)
+  end)
+  assert.same({ { generation = 6, requests = 0 } }, live.list())
+  return exchange
+end
+
+local function refused(exchange, status, code, text)
+  assert.equal(status, exchange.status)
+  local body = assert(exchange:answer())
+  assert.equal(code, body.error.code)
+  if text then
+    assert.truthy(body.error.message:find(text, 1, true), body.error.message)
+  end
+  assert.truthy(exchange.headers_sent["x-cliproxy-request-id"]:find("^req_"))
+end
+
+describe("a same-dialect request", function()
+  it("passes byte for byte, and so does its answer", function()
+    local exchange = run { reply = fakes.reply { body = '{ "choices" : [] }', usage = { input = 3, output = 4 } } }
+    assert.equal(CHAT, upstream.body)
+    assert.equal('{ "choices" : [] }', exchange:output())
+    assert.equal(200, exchange.status)
+    assert.equal("https://up.example/v1/chat/completions", upstream.call.url)
+    assert.is_true(exchange.ended and not exchange.aborted)
+    assert.truthy(lines[1]:find("POST /v1/chat/completions groq/m whole 200", 1, true), lines[1])
+    assert.truthy(lines[1]:find("in 3 out 4", 1, true), lines[1])
+  end)
+
+  it("changes nothing but the model where a route renames it, and says so", function()
+    local exchange = run { model = "llama-3" }
+    assert.equal((CHAT:gsub('"m"', '"llama-3"')), upstream.body)
+    assert.equal("m", exchange.headers_sent["x-cliproxy-model-asked"])
+  end)
+
+  it("carries the account's key and none of the client's headers but those of the table", function()
+    run { request = { headers = { host = "localhost", authorization = "Bearer client", ["x-api-key"] = "client",
+      cookie = "c", ["user-agent"] = "sdk", ["openai-beta"] = "b", accept = "*/*" }, query = "key=secret&x=1" } }
+    local headers = upstream.call.headers
+    assert.equal("Bearer sk-secret", headers.authorization)
+    assert.matches("^cliproxy/", headers["user-agent"])
+    assert.equal("b", headers["openai-beta"])
+    assert.is_nil(headers["x-api-key"])
+    assert.is_nil(headers.cookie)
+    assert.equal("https://up.example/v1/chat/completions?x=1", upstream.call.url)
+  end)
+
+  it("reaches Gemini with the model in the path and without a framing of its own", function()
+    local function gemini(path, query, body)
+      run { provider = { dialects = { "gemini" }, auth = "x-goog-api-key" }, instance = { options = { base_url = "https://g" } },
+        model = "tuned/a b", request = { path = path, query = query, body = body or '{"contents":[]}' } }
+      return upstream.call
+    end
+    local call = gemini("/v1beta/models/m:streamGenerateContent", "alt=sse&key=k")
+    assert.equal("https://g/v1beta/models/tuned/a%20b:streamGenerateContent?alt=sse", call.url)
+    assert.equal("sse", call.framing)
+    assert.equal("sk-secret", call.headers["x-goog-api-key"])
+    assert.equal('{"contents":[]}', upstream.body)
+    assert.equal("json_array", gemini("/v1beta/models/m:streamGenerateContent", "").framing)
+    assert.equal("https://g/v1beta/models/tuned/a%20b:countTokens", gemini("/v1beta/models/m:countTokens").url)
+  end)
+
+  it("streams byte for byte", function()
+    local events = { { data = '{"a":1}' }, { data = "[DONE]" } }
+    local exchange = run { reply = fakes.reply { events = events }, request = { body = '{"model":"m","stream":true}' } }
+    assert.equal('data: {"a":1}\n\ndata: [DONE]\n\n', exchange:output())
+    assert.equal("no-cache", exchange.headers_sent["cache-control"])
+    assert.is_true(upstream.call.stream)
+  end)
+
+  it("asks for usage where the instance wants it, and withholds what the client did not ask for", function()
+    local usage = { data = '{"id":"x","choices":[],"usage":{"prompt_tokens":1}}' }
+    local function ask(body)
+      return run { instance = { usage = "ask" }, reply = fakes.reply { events = {
+        { data = '{"choices":[{"delta":{"content":"\\"usage\\":"}}],"usage":null}' }, usage, { data = "[DONE]" } } },
+        request = { body = body } }
+    end
+    local exchange = ask '{"model":"m","stream":true}'
+    assert.equal('{"model":"m","stream":true,"stream_options":{"include_usage":true}}', upstream.body)
+    assert.is_nil(exchange:output():find("prompt_tokens", 1, true))
+    assert.truthy(exchange:output():find("[DONE]", 1, true))
+    assert.is_true(exchange.complete)
+    local body = '{"model":"m","stream":true,"stream_options":{"include_usage":true}}'
+    exchange = ask(body)
+    assert.equal(body, upstream.body)
+    assert.truthy(exchange:output():find("prompt_tokens", 1, true))
+  end)
+end)
+
+describe("a request that cannot be taken", function()
+  local cases = {
+    { "an empty body", "", 400, "body_missing" },
+    { "no JSON", "{", 400, "body_not_json", "line 1" },
+    { "an array", "[]", 400, "body_not_object", "not array" },
+    { "no model", "{}", 400, "model_missing" },
+    { "an empty model", '{"model":""}', 400, "model_missing" },
+    { "a null model", '{"model":null}', 400, "model_missing" },
+    { "a number as model", '{"model":3}', 400, "model_not_string", "not number" },
+    { "a word as stream", '{"model":"m","stream":"yes"}', 400, "stream_not_boolean", "not string" },
+    { "an unknown model", '{"model":"nowhere"}', 404, "model_not_found", 'no route for "nowhere". Configured providers: groq.' },
+  }
+  for _, case in ipairs(cases) do
+    it("with " .. case[1], function()
+      refused(run { request = { body = case[2] } }, case[3], case[4], case[5])
+      assert.is_nil(upstream.call)
+    end)
+  end
+
+  it("in a dialect that the provider does not speak, naming the one it does", function()
+    local exchange = run { request = { path = "/v1/messages", headers = { host = "localhost" } } }
+    assert.equal(400, exchange.status)
+    local body = exchange:answer()
+    assert.equal("error", body.type)
+    assert.truthy(body.error.message:find("provider groq speaks openai_chat; this request is anthropic. Send it to "
+      .. "/v1/chat/completions", 1, true), body.error.message)
+  end)
+
+  it("for a provider that is off", function()
+    local exchange = run { instance = { off = "provider groq is off: GROQ_API_KEY is not set (config.lua:14)" } }
+    refused(exchange, 503, "provider_off", "GROQ_API_KEY is not set (config.lua:14)")
+    assert.equal("false", exchange.headers_sent["x-should-retry"])
+  end)
+
+  it("with broken HTTP, and the connection closes behind it", function()
+    local exchange = run { request = { fault = { status = 413, code = "body_too_large", text = "Too large." }, path = "/v1/messages" } }
+    assert.equal(413, exchange.status)
+    assert.equal("request_too_large", exchange:answer().error.type)
+  end)
+
+  it("at a path that is none", function()
+    refused(run { request = { path = "/chat/completions" } }, 404, "near_miss",
+      "/chat/completions: set your client's base URL to http://127.0.0.1:8317/v1")
+    refused(run { request = { path = "/nothing" } }, 404, "unknown_path")
+  end)
+
+  it("with another method", function()
+    local exchange = run { request = { method = "DELETE" } }
+    refused(exchange, 405, "method_not_allowed")
+    assert.equal("POST", exchange.headers_sent.allow)
+    refused(run { request = { method = "OPTIONS" } }, 405, "method_not_allowed")
+  end)
+
+  it("over a WebSocket", function()
+    local exchange = run { request = { method = "GET", path = "/v1/responses", headers = { host = "localhost", upgrade = "websocket" } } }
+    refused(exchange, 426, "websocket_unsupported")
+  end)
+
+  it("from a page, and then from an allowed one", function()
+    local headers = { host = "localhost", origin = "app://x" }
+    refused(run { request = { headers = headers } }, 403, "foreign_origin")
+    local exchange = run { request = { headers = headers }, config = { allowed_origins = { "app://x" } } }
+    assert.equal(200, exchange.status)
+    assert.equal("app://x", exchange.headers_sent["access-control-allow-origin"])
+    exchange = run { request = { headers = headers, method = "OPTIONS" }, config = { allowed_origins = { "app://x" } } }
+    assert.equal(204, exchange.status)
+    assert.equal("POST", exchange.headers_sent["access-control-allow-methods"])
+  end)
+
+  it("without a key where keys are asked for", function()
+    refused(run { config = { api_keys = { { name = "a", key = "k" } } } }, 401, "invalid_api_key")
+    assert.is_nil(upstream.call)
+  end)
+end)
+
+describe("a provider that fails", function()
+  it("passes its own envelope on, byte for byte, with its rate headers", function()
+    local body = '{"error":{"message":"slow down","type":"tokens","param":null,"code":"rate_limit_exceeded"}}'
+    local exchange = run { reply = fakes.reply { status = 429, body = body,
+      headers = { ["content-type"] = "application/json", ["retry-after"] = "7", ["set-cookie"] = "x" } } }
+    assert.equal(429, exchange.status)
+    assert.equal(body, exchange:output())
+    assert.equal("7", exchange.headers_sent["retry-after"])
+    assert.is_nil(exchange.headers_sent["set-cookie"])
+  end)
+
+  it("does not blame the client for cliproxy's key", function()
+    for _, status in ipairs { 401, 403 } do
+      local exchange = run { reply = fakes.reply { status = status, body = '{"error":{"message":"Incorrect API key."}}' } }
+      refused(exchange, 502, "upstream_key", ("provider groq refused cliproxy's key (account default): %d Incorrect API key. Check "
+        .. "api_key in config.lua."):format(status))
+    end
+  end)
+
+  local bodies = {
+    ["<html><head><title>502 Bad Gateway</title></head><body>nginx</body></html>"] = "502 Bad Gateway nginx",
+    [""] = "(an empty body)",
+    ['{"detail":"Not found here"}'] = "Not found here",
+    ['{"error":"model not loaded"}'] = "model not loaded",
+    ['{"message":"upstream gone"}'] = "upstream gone",
+    ["plain\255words"] = "plain\239\191\189words",
+  }
+  for body, said in pairs(bodies) do
+    it("gets the client's envelope around " .. (body == "" and "nothing" or body:sub(1, 20):gsub("%c", "?")), function()
+      local exchange = run { reply = fakes.reply { status = 503, body = body, headers = { ["content-type"] = "text/html" } } }
+      refused(exchange, 503, "upstream_status", "provider groq answered 503: " .. said)
+      assert.equal("application/json", exchange.headers_sent["content-type"])
+    end)
+  end
+
+  local calls = {
+    { "connect", 502, "upstream_connect" }, { "dns", 502, "upstream_dns" }, { "tls", 502, "upstream_tls" },
+    { "proxy", 502, "upstream_proxy" }, { "timeout", 504, "upstream_timeout" }, { "eof", 502, "upstream_closed" },
+    { "protocol", 502, "upstream_protocol" }, { "too_big", 502, "upstream_event_too_big" }, { "nomem", 502, "upstream_failed" },
+  }
+  for _, case in ipairs(calls) do
+    it("without any answer: " .. case[1], function()
+      local exchange = run { reply = fakes.reply { status = 0, code = case[1], message = "up.example:443: what happened" } }
+      refused(exchange, case[2], case[3], "up.example:443: what happened")
+    end)
+  end
+
+  it("with a call that cannot be made", function()
+    refused(run { refusal = "bad URL" }, 500, "call_invalid", "provider groq: the call cannot be made: bad URL")
+  end)
+
+  it("with a web page that claims success", function()
+    local exchange = run { reply = fakes.reply { body = "<html>Log in</html>", headers = { ["content-type"] = "text/html" } } }
+    refused(exchange, 502, "upstream_not_json", "answered text/html instead of JSON: Log in.")
+  end)
+
+  it("with a redirect", function()
+    local exchange = run { reply = fakes.reply { status = 301, headers = { location = "https://www.example/v1?token=x" } } }
+    refused(exchange, 502, "upstream_redirect", "to https://www.example/v1:")
+  end)
+
+  it("in the middle of a stream: an error in the dialect, and no proper end", function()
+    for path, expected in pairs {
+      ["/v1/chat/completions"] = { "openai_chat", '\n\ndata: {"error":{"message":"provider groq closed' },
+      ["/v1/messages"] = { "anthropic", '\n\nevent: error\ndata: {"type":"error","error":{"type":"api_error"' },
+      ["/v1/responses"] = { "openai_responses", '\n\nevent: response.failed\ndata: {"type":"response.failed"' },
+    } do
+      local exchange = run { provider = { dialects = { expected[1] } }, request = { path = path, body = '{"model":"m","stream":true}' },
+        reply = fakes.reply { events = { { data = '{"a":1}' } }, broken = "eof" } }
+      assert.equal(200, exchange.status)
+      assert.truthy(exchange:output():find(expected[2], 1, true), exchange:output())
+      assert.is_nil(exchange:output():find("[DONE]", 1, true))
+      assert.is_true(exchange.ended)
+    end
+  end)
+
+  it("in the middle of a whole answer: cut", function()
+    assert.is_true(run { reply = fakes.reply { body = '{"id":', broken = "eof" } }.aborted)
+  end)
+
+  it("with an end that is not one: noted, not repaired", function()
+    local exchange = run { reply = fakes.reply { events = { { data = "{}" } }, incomplete = true },
+      request = { body = '{"model":"m","stream":true}' } }
+    assert.equal("data: {}\n\n", exchange:output())
+    assert.truthy(lines[1]:find("without its last event", 1, true), lines[1])
+  end)
+end)
+
+describe("hooks", function()
+  it("shape and authorize see the final call", function()
+    local seen
+    run { provider = {
+      shape = function(call)
+        call.headers["x-new"], call.body.store = "1", false
+        call.url = call.url .. "/deep"
+      end,
+      authorize = function(call, account)
+        seen = { url = call.url, key = account.api_key, asked = call.request.model, by = call.request.headers.authorization }
+        call.headers.authorization = "Signed"
+      end,
+    }, request = { headers = { host = "localhost", authorization = "Bearer mine" } } }
+    assert.same({ url = "https://up.example/v1/chat/completions/deep", key = "sk-secret", asked = "m" }, seen)
+    assert.equal("Signed", upstream.call.headers.authorization)
+    assert.equal("1", upstream.call.headers["x-new"])
+    assert.truthy(upstream.body:find('"store"', 1, true))
+  end)
+
+  it("cannot change the client's request", function()
+    local exchange = run { provider = { shape = function(call)
+      call.request.model = "other"
+    end } }
+    refused(exchange, 500, "script_error", "request.model cannot be set")
+  end)
+
+  it("that raise answer 500 with file, line and hook, and the log has it", function()
+    local exchange = run { provider = { shape = function(call)
+      return call.nothing.x
+    end } }
+    refused(exchange, 500, "script_error", "shape(): attempt to index")
+    refused(exchange, 500, "script_error", "It is part of generation 6, which serves until a corrected script is saved.")
+    assert.is_nil(upstream.call)
+    assert.truthy(table.concat(lines, "\n"):find("error: req_", 1, true))
+  end)
+
+  it("classify decides whose fault a failure is", function()
+    local body = '{"error":{"message":"no balance"}}'
+    local exchange = run { reply = fakes.reply { status = 403, body = body }, provider = { classify = function(reply)
+      assert(reply.status == 403 and reply.error.error.message == "no balance")
+      return "client"
+    end } }
+    assert.equal(403, exchange.status)
+    assert.equal(body, exchange:output())
+    exchange = run { reply = fakes.reply { status = 400, body = body }, provider = { classify = function()
+      return "auth"
+    end } }
+    refused(exchange, 502, "upstream_key")
+  end)
+
+  it("classify that fails leaves the core's rules", function()
+    local exchange = run { reply = fakes.reply { status = 429, body = '{"error":{"message":"x"}}' }, provider = { classify = function()
+      return "nonsense"
+    end } }
+    assert.equal(429, exchange.status)
+    assert.truthy(lines[1]:find("classify() returned nonsense", 1, true), lines[1])
+  end)
+
+  local function with_event(hook, events, broken)
+    return run { provider = { event = hook }, request = { body = '{"model":"m","stream":true}' },
+      reply = fakes.reply { events = events or { { data = "1", raw = "data:1\n\n" }, { data = "2" }, { data = "[DONE]" } }, broken = broken } }
+  end
+
+  it("event keeps, drops, replaces and multiplies", function()
+    local exchange = with_event(function(_, event)
+      if event.data == "1" then
+        return nil
+      elseif event.data == "2" then
+        return { { data = { a = 1 } }, { type = "t", data = "x\ny" } }
+      end
+    end)
+    assert.equal('data:1\n\ndata: {"a":1}\n\nevent: t\ndata: x\ndata: y\n\ndata: [DONE]\n\n', exchange:output())
+    assert.equal("data:1\n\n", with_event(function(_, event)
+      if event.data ~= "1" then
+        return false
+      end
+    end):output())
+  end)
+
+  it("event that raises or returns nonsense ends the stream with an error", function()
+    local exchange = with_event(function(_, event)
+      if event.data == "2" then
+        error("odd")
+      end
+    end)
+    assert.truthy(exchange:output():find('^data:1\n\n\n\ndata: {"error":{"message":"[^"]*event%(%): odd'), exchange:output())
+    assert.is_nil(exchange:output():find("[DONE]", 1, true))
+    exchange = with_event(function()
+      return 7
+    end)
+    assert.truthy(exchange:output():find("returned number", 1, true), exchange:output())
+  end)
+
+  it("event sees a stream that breaks", function()
+    local exchange = with_event(function() end, { { data = "1" } }, "timeout")
+    assert.truthy(exchange:output():find("was too slow", 1, true), exchange:output())
+  end)
+
+  it("response edits a whole answer or replaces it", function()
+    local function with_response(hook)
+      return run { provider = { response = hook }, reply = fakes.reply { body = '{"id": "x", "n": 1.0}' } }
+    end
+    assert.equal('{"id": "y", "n": 1.0}', with_response(function(_, document)
+      document.id = "y"
+    end):output())
+    assert.equal('{"new":true}', with_response(function()
+      return { new = true }
+    end):output())
+    refused(with_response(function()
+      return "text"
+    end), 500, "script_result", "returned string")
+  end)
+
+  it("execute gets the call and its own transport", function()
+    run { provider = { execute = function() end } }
+    assert.equal("openai_chat", upstream.executed.spec.dialect)
+    assert.equal("providers/groq.lua: execute()", upstream.executed.owner.name)
+    local exchange = run { provider = { execute = function() end }, reply = fakes.reply { status = 0, script_failed = true, code = "io",
+      message = "providers/groq.lua:3: boom" } }
+    refused(exchange, 500, "script_error", "providers/groq.lua:3: execute(): boom. It is part of")
+  end)
+
+  it("a dialect of its own carries requests and answers both ways", function()
+    local own = {
+      name = "own", framing = "ndjson",
+      endpoint = function(operation, model)
+        return "PUT", "/" .. operation .. "/" .. model
+      end,
+      encode_request = function(document, call)
+        if document.seed then
+          return nil, "own takes no seed", "unsupported", "seed"
+        end
+        return { q = document.messages[1].content, s = call.stream }
+      end,
+      decode_response = function(document)
+        return { answer = document.a }
+      end,
+      stream_decoder = function()
+        local n = 0
+        return function(event)
+          n = n + 1
+          return event and { data = event.data .. n } or { data = "[DONE]" }
+        end
+      end,
+      decode_error = function(_, body)
+        return body.oops
+      end,
+    }
+    refused(run { provider = own }, 400, "script_refused", "own takes no seed")
+    local body = '{"model":"m","messages":[{"content":"hi"}]}'
+    local exchange = run { provider = own, request = { body = body }, reply = fakes.reply { body = '{"a":5}' } }
+    assert.equal("PUT", upstream.call.method)
+    assert.equal("https://up.example/v1/generate/m", upstream.call.url)
+    assert.equal('{"q":"hi","s":false}', upstream.body)
+    assert.equal('{"answer":5}', exchange:output())
+    exchange = run { provider = own, request = { body = body:gsub("}$", ',"stream":true}') },
+      reply = fakes.reply { events = { { data = "a", raw = "a\n" } }, headers = { ["content-type"] = "application/x-ndjson" } } }
+    assert.equal("data: a1\n\ndata: [DONE]\n\n", exchange:output())
+    assert.matches("^text/event%-stream", exchange.headers_sent["content-type"])
+    refused(run { provider = own, request = { body = body }, reply = fakes.reply { status = 500, body = '{"oops":"broken"}' } }, 500,
+      "upstream_status", "provider groq answered 500: broken")
+  end)
+end)
+
+describe("the end of a request", function()
+  it("a fault inside becomes a 500 without details, and the log has them", function()
+    local exchange = run { reply = setmetatable({}, { __index = function()
+      error("inside")
+    end }) }
+    refused(exchange, 500, "internal")
+    assert.is_nil(exchange:output():find("inside:", 1, true))
+    assert.truthy(table.concat(lines, "\n"):find("internal error", 1, true))
+  end)
+
+  it("a client that leaves before the answer is recorded as such", function()
+    local exchange = fakes.exchange { body = CHAT }
+    upstream.reply, lines = fakes.reply {}, {}
+    live.publish(fakes.snapshot(fakes.instance("groq", { shape = function()
+      exchange.gone = true
+      assert(not exchange.gone_hook(), "the task is to be cancelled")
+    end })))
+    async(function()
+      pipeline.run(exchange)
+    end)
+    assert.truthy(lines[1]:find(" 499 ", 1, true), lines[1])
+    assert.equal(1, #lines)
+  end)
+
+  it("old generations go when their last request ends", function()
+    local first = live.hold()
+    live.publish(fakes.snapshot(fakes.instance("groq", {})))
+    assert.equal(2, #live.list())
+    live.release(first)
+    assert.equal(1, #live.list())
+  end)
+end)
