@@ -26,6 +26,7 @@
 #define CPX_CONN_OUT_HIGH  (256 * CPX_KB)
 #define CPX_CONN_OUT_LOW   (64 * CPX_KB)
 #define CPX_CONN_OUT_MAX   (128 * CPX_MB) /* whole answers are written at once; streams stop at HIGH */
+#define CPX_CONN_LINGER_MS 1000           /* after the last byte: time to read it before a reset */
 #define CPX_CONN_READ      (64 * CPX_KB)  /* one buffer a loop, shared by all connections */
 #define CPX_LISTEN_BACKLOG 1024
 #define CPX_FD_RESERVE     64 /* accept stops when fewer descriptors are left: upstream calls and files need some */

@@ -3,11 +3,14 @@
  * Output is collected and leaves at the end of the loop turn in one writev. Input arrives in a buffer that all
  * connections of a loop share: what the callback does not copy is gone when it returns.
  *
+ * TLS differs in one thing: a peer that leaves without close_notify may have been cut off, so that is
+ * on_close(CPX_EEOF), where TCP's end of file is on_eof.
+ *
  * Owns:      itself: on_close is the last callback, and the pointer is invalid when that returns. Nothing else frees
  * it. Bounds:    output CPX_CONN_OUT_MAX; on_drain after pending was above CPX_CONN_OUT_HIGH and fell below
  * CPX_CONN_OUT_LOW. Errors:    after a failed write nothing more is sent, and on_close follows with the reason.
- * Re-entry:  every function may be called from every callback; on_close never runs inside another call into this module
- *            (it is a job).
+ * Re-entry:  every function may be called from every callback; on_drain and on_close never run inside another call into
+ *            this module (they are jobs).
  */
 #ifndef CPX_NET_CONN_H
 #define CPX_NET_CONN_H
@@ -17,7 +20,7 @@
 
 typedef struct cpx_conn cpx_conn;
 
-/* Any may be NULL. */
+/* Any may be NULL. After cpx_conn_end or _abort only on_close follows. */
 typedef struct cpx_conn_events {
   void (*on_data)(void *user, const char *bytes, size_t n);
   void (*on_eof)(void *user); /* the peer sends no more; writing is still possible */
@@ -38,10 +41,12 @@ size_t cpx_conn_pending(const cpx_conn *conn);
 /* Total bytes the kernel has taken: progress, for send time-outs. */
 uint64_t cpx_conn_sent(const cpx_conn *conn);
 
-/* Flushes, shuts down the sending side (TLS: close_notify), then closes; lingers for at most 1 s so that the peer can
- * read the last bytes before a reset. */
+/* Flushes, shuts down the sending side (TLS: close_notify), then closes; lingers for at most CPX_CONN_LINGER_MS so that
+ * the peer can read the last bytes before a reset. Input is dropped from now on. A peer that takes nothing for
+ * CPX_HTTP_SEND_TIMEOUT_MS is given up: on_close(CPX_ETIMEOUT). */
 void cpx_conn_end(cpx_conn *conn);
-/* Closes at once, dropping output; `reset`: with a TCP reset, so that the peer cannot take it for a clean end. */
+/* Closes at once, dropping output; `reset`: with a TCP reset, so that the peer cannot take it for a clean end (a Unix
+ * socket knows no reset: there only a message's own framing tells). */
 void cpx_conn_abort(cpx_conn *conn, bool reset);
 
 /* "127.0.0.1:53412", "[::1]:53412", "unix", "memory"; owned by the connection. */

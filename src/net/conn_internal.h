@@ -12,8 +12,7 @@
 #include "net/conn.h"
 #include "net/loop_internal.h"
 
-#define CPX_CONN_LINGER_MS 1000
-#define CPX_CONN_PEER_MAX  64
+#define CPX_CONN_PEER_MAX 64
 
 typedef struct cpx_conn_ops {
   /* Sends what it can now. *taken < n means: call _writable when more can go. */

@@ -42,19 +42,16 @@ static int watch(stream *s, int mask) {
   return mask ? uv_poll_start(&s->poll, mask, on_poll) : uv_poll_stop(&s->poll);
 }
 
-/* Interest is added at once but dropped only when an event comes that nobody wants: reading that stops and starts again
- * within a turn, as it does around every request, then costs no system call. */
-static void stream_update(cpx_conn *conn) {
-  stream *s = (stream *)conn;
-  int want = (cpx_conn_wants_read(conn) ? UV_READABLE : 0) | (conn->blocked ? UV_WRITABLE : 0);
-  if (watch(s, s->mask | want)) cpx_conn_fail(conn, CPX_EIO);
+static int wanted(const stream *s) {
+  return (cpx_conn_wants_read(&s->base) ? UV_READABLE : 0) | (s->base.blocked ? UV_WRITABLE : 0);
 }
 
-/* Without interest in what came. */
-static void drop_interest(stream *s) {
-  if (s->base.closing) return;
-  int want = (cpx_conn_wants_read(&s->base) ? UV_READABLE : 0) | (s->base.blocked ? UV_WRITABLE : 0);
-  if (watch(s, want)) cpx_conn_fail(&s->base, CPX_EIO);
+/* Interest is added at once, but in reading dropped only when an event comes that nobody wants: reading that stops and
+ * starts again, as it does around every request, and an end of file that the connection's end follows cost no system
+ * call. */
+static void stream_update(cpx_conn *conn) {
+  stream *s = (stream *)conn;
+  if (watch(s, s->mask | wanted(s))) cpx_conn_fail(conn, CPX_EIO);
 }
 
 static void stream_read(stream *s) {
@@ -94,9 +91,11 @@ static void on_poll(uv_poll_t *poll, int status, int events) {
     on_socket_error(s);
     return;
   }
+  bool unwanted = events & UV_READABLE && !cpx_conn_wants_read(&s->base);
   if (events & UV_WRITABLE && s->base.blocked) cpx_conn_writable(&s->base);
   if (events & UV_READABLE && cpx_conn_wants_read(&s->base)) stream_read(s);
-  drop_interest(s);
+  if (s->base.closing) return;
+  if (watch(s, wanted(s) | (unwanted ? 0 : s->mask & UV_READABLE))) cpx_conn_fail(&s->base, CPX_EIO);
 }
 
 static int stream_send(cpx_conn *conn, const char *bytes, size_t n, size_t *taken) {

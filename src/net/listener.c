@@ -14,6 +14,7 @@
 
 #define ACCEPTS_PER_EVENT 64    /* then the connections already open get their turn */
 #define RETRY_MS          100   /* after accepting stopped */
+#define LIMIT_FRESH_MS    1000  /* how long the limit of descriptors is taken for known */
 #define WARN_AGAIN_MS     60000 /* the same shortage is not told more often */
 
 struct cpx_listener {
@@ -28,6 +29,8 @@ struct cpx_listener {
   cpx_list handshakes;
   uint64_t failed_handshakes;
   uint64_t warned_ms;
+  uint64_t ceiling_ms; /* when `ceiling` was read */
+  long ceiling;        /* descriptors from this number on are left to upstream calls and files */
   bool paused, closed;
 };
 
@@ -48,17 +51,20 @@ static long fd_limit(void) {
   return (long)limit.rlim_cur;
 }
 
-/* From this number on descriptors are left to upstream calls and files. */
-static long fd_ceiling(void) {
+static long fd_ceiling(cpx_listener *l) {
+  uint64_t now = cpx_loop_ms(l->loop);
+  if (l->ceiling && now - l->ceiling_ms < LIMIT_FRESH_MS) return l->ceiling;
   long limit = fd_limit();
-  return limit - (limit / 4 < CPX_FD_RESERVE ? limit / 4 : CPX_FD_RESERVE);
+  l->ceiling = limit - (limit / 4 < CPX_FD_RESERVE ? limit / 4 : CPX_FD_RESERVE);
+  l->ceiling_ms = now;
+  return l->ceiling;
 }
 
-static bool plenty_of_fds(const cpx_listener *l) {
+static bool plenty_of_fds(cpx_listener *l) {
   int lowest = fcntl(l->socket.fd, F_DUPFD_CLOEXEC, 0);
   if (lowest < 0) return false;
   close(lowest);
-  return lowest < fd_ceiling();
+  return lowest < fd_ceiling(l);
 }
 
 static void pause_accepting(cpx_listener *l, long used, const char *why) {
@@ -150,7 +156,7 @@ static bool accept_one(cpx_listener *l) {
   int fd = accept4(l->socket.fd, (struct sockaddr *)&from, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
   if (fd >= 0) {
     /* The one that crosses the line is still served; those behind it wait in the kernel's queue. */
-    if (fd >= fd_ceiling()) pause_accepting(l, (long)fd + 1, NULL);
+    if (fd >= fd_ceiling(l)) pause_accepting(l, (long)fd + 1, NULL);
     take(l, fd, &from);
     return !l->closed && !l->paused;
   }

@@ -1,9 +1,10 @@
 /* loop.h - one libuv loop with the three things everything else hangs on: jobs, timers, and the end of the turn.
  *
- * A turn runs: timers → jobs (prepare) → poll, I/O callbacks → jobs (check) → flushes → log. A job is work that must
- * not run inside the callback that caused it (anything that calls Lua, anything that may free the caller). Jobs queued
- * by jobs run in the same turn, at most CPX_LOOP_ROUNDS rounds, the rest in the next turn, which then does not block in
- * poll. Flushes run after the jobs of a turn: all bytes that one turn produced for a connection leave in one write.
+ * A turn runs: timers → jobs, flushes → poll, I/O callbacks → jobs, flushes → log. A job is work that must not run
+ * inside the callback that caused it (anything that calls Lua, anything that may free the caller). Jobs queued by jobs
+ * run in the same turn, at most CPX_LOOP_ROUNDS rounds, the rest in the next turn, which then does not block in poll.
+ * Flushes run once the jobs are done: all bytes that they and the callbacks before them produced for a connection leave
+ * in one write.
  *
  * Owns:    the uv loop. Jobs and timers are embedded in their owner and only linked here.
  * Threads: one; only cpx_loop_wake may be called from elsewhere.
@@ -38,7 +39,8 @@ void cpx_loop_wake(cpx_loop *loop);
 /* Milliseconds and nanoseconds of the monotonic clock; _ms is the loop's cached time (no system call). */
 uint64_t cpx_loop_ms(const cpx_loop *loop);
 uint64_t cpx_now_ns(void);
-/* The longest time (ns) between two polls since the last call, and resets it: the loop's lag. */
+/* The longest time (ns) between two polls since the last call, and resets it: the loop's lag, to a
+ * millisecond. */
 uint64_t cpx_loop_lag_take(cpx_loop *loop);
 
 typedef struct cpx_job {
