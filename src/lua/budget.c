@@ -51,7 +51,7 @@ static void on_tick(int number, siginfo_t *info, void *context) {
 void cpx_slice_begin(cpx_vm *vm) {
   cpx_meter *m = &vm->meter;
   m->over = 0;
-  m->where[0] = '\0';
+  m->where[0] = m->message[0] = '\0';
   m->limit = vm->bytes + CPX_SLICE_MEM;
   m->slices++;
   if (++m->last == 0) m->last = 1;

@@ -83,13 +83,9 @@ static const char *owner_label(const char *name, const char *script) {
   return name[n] ? name : "";
 }
 
+/* Never through __tostring: that would be the script's code, outside its slice. */
 static void to_text(lua_State *L) {
-  if (lua_type(L, -1) == LUA_TSTRING) return;
-  if (lua_type(L, -1) == LUA_TNUMBER || luaL_callmeta(L, -1, "__tostring"))
-    (void)lua_tostring(L, -1);
-  else
-    lua_pushfstring(L, "an error value of type %s", luaL_typename(L, -1));
-  if (!lua_tostring(L, -1)) lua_pushliteral(L, "an error value without a text");
+  if (!lua_tostring(L, -1)) lua_pushfstring(L, "raised a %s instead of a text", luaL_typename(L, -1));
 }
 
 static const char *field(lua_State *L, int index, const char *name) {
@@ -98,41 +94,52 @@ static const char *field(lua_State *L, int index, const char *name) {
   return s ? s : "";
 }
 
+/* "file:line: shape(): ran for 50 ms without waiting". Slices around the guilty one get the same text. */
+static void push_over(lua_State *L, cpx_meter *m, const char *name, const char *label, int over) {
+  if (!m->message[0]) {
+    bool placed = m->where[0];
+    const char *who = placed ? label : name;
+    int n =
+        snprintf(m->message, sizeof m->message, "%s%s%.120s%s", m->where, placed ? ": " : "", who, who[0] ? ": " : "");
+    size_t at = n > 0 ? (size_t)n : 0, room = sizeof m->message - at;
+    if (over & CPX_OVER_MEM)
+      (void)snprintf(m->message + at, room, "more than %d MB of new memory", (int)(CPX_SLICE_MEM / CPX_MB));
+    else
+      (void)snprintf(m->message + at, room, "ran for %d ms without waiting", CPX_SLICE_CPU_MS);
+  }
+  lua_pushstring(L, m->message);
+}
+
+static void push_labelled(lua_State *L, const char *text, const char *name, const char *label) {
+  size_t at = position_prefix(text), n = strlen(label);
+  /* Named already: a child task of the same owner failed, and its message was raised again. */
+  bool named = n && strncmp(text + at, label, n) == 0 && text[at + n] == ':';
+  if (at && (named || !n)) {
+    lua_pushstring(L, text);
+  } else if (at) {
+    lua_pushlstring(L, text, at);
+    lua_pushfstring(L, "%s%s: %s", lua_tostring(L, -1), label, text + at);
+  } else {
+    lua_pushfstring(L, "%s: %s", name, text);
+  }
+}
+
 void cpx_owner_message(lua_State *L, cpx_vm *vm, const cpx_owners *owners, int over) {
   int value = lua_gettop(L);
   cpx_owner_get(L, vm, owners);
-  if (!lua_istable(L, -1)) {
-    lua_settop(L, value);
-    to_text(L);
-    return;
-  }
-  const char *name = field(L, value + 1, "name"), *label = owner_label(name, field(L, value + 1, "script"));
-  const char *space = label[0] ? ": " : "";
-  const char *where = vm->meter.where;
-  if (over && where[0]) lua_pushfstring(L, "%s: %s%s", where, label, space);
-  if (over && !where[0]) lua_pushfstring(L, "%s: ", name);
-  if (over & CPX_OVER_MEM)
-    lua_pushfstring(L, "more than %d MB of new memory", (int)(CPX_SLICE_MEM / CPX_MB));
-  else if (over)
-    lua_pushfstring(L, "ran for %d ms without waiting", CPX_SLICE_CPU_MS);
-  if (over) {
-    lua_concat(L, 2);
-  } else {
+  if (lua_istable(L, -1)) {
+    const char *name = field(L, value + 1, "name"), *label = owner_label(name, field(L, value + 1, "script"));
     lua_pushvalue(L, value);
     to_text(L);
-    const char *text = lua_tostring(L, -1);
-    size_t at = position_prefix(text);
-    if (at && strncmp(text + at, label, strlen(label)) == 0 && label[0]) {
-      /* named already: a child task of the same owner failed, and its message was raised again */
-    } else if (at) {
-      lua_pushlstring(L, text, at);
-      lua_pushfstring(L, "%s%s%s%s", lua_tostring(L, -1), label, space, text + at);
-    } else {
-      lua_pushfstring(L, "%s: %s", name, text);
-    }
+    if (over)
+      push_over(L, &vm->meter, name, label, over);
+    else
+      push_labelled(L, lua_tostring(L, -1), name, label);
+    lua_replace(L, value);
   }
-  lua_replace(L, value);
   lua_settop(L, value);
+  to_text(L);
+  if (lua_gettop(L) > value) lua_replace(L, value);
 }
 
 /* -- cliproxy.budget

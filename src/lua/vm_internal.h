@@ -35,7 +35,8 @@ typedef struct cpx_meter {
   uint32_t last;            /* the serial given out last */
   size_t limit;             /* of cpx_vm.bytes; SIZE_MAX outside slices */
   uint64_t slices, overruns;
-  char where[96]; /* the line that asked for too much at once: "providers/x.lua:14"; "" unknown */
+  char where[96];    /* the line that asked for too much at once: "providers/x.lua:14"; "" unknown */
+  char message[320]; /* of the slice that was over, for the slices around it */
   timer_t timer;
   bool ticking;
 } cpx_meter;
