@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 struct run {
@@ -86,8 +87,17 @@ static void run_lua(cpx_vm *vm, int argc, char **argv, struct run *run) {
   cpx_loop_run(run->loop);
 }
 
+/* Each stream takes two descriptors: use what the system grants without asking. */
+static void raise_descriptors(void) {
+  struct rlimit limit;
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == limit.rlim_max) return;
+  limit.rlim_cur = limit.rlim_max;
+  (void)setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 int main(int argc, char **argv) {
   signal(SIGPIPE, SIG_IGN);
+  raise_descriptors();
   mallopt(M_ARENA_MAX, 2); /* one for the loop, one for libuv's and libcurl's threads */
   char path[PATH_MAX];
   struct run run = {.code = 1};
