@@ -1,5 +1,5 @@
---- What `cliproxy check` does: builds a generation as the proxy would, in a process of its own, and says what is wrong. The
---- reload runs it with --json and publishes only bytes that were found good.
+--- What `cliproxy check` does: builds a generation as the proxy would, in a process of its own, and says what is wrong.
+--- The reload runs it with --json and publishes only bytes that were found good.
 local config = require("cliproxy.config")
 local files_of = require("cliproxy.files")
 local findings_of = require("cliproxy.findings")
@@ -44,7 +44,8 @@ local function check_script(path)
       findings:add_text(message, "providers/lib/" .. base)
     end
   elseif not name or paths.base(folder) ~= "providers" then
-    findings:add({ file = base, message = "a provider script is called providers/NAME.lua, NAME of letters, digits, _ and -" })
+    local message = "a provider script is called providers/NAME.lua, NAME of letters, digits, _ and -"
+    findings:add({ file = base, message = message })
   else
     provider.load(loader, name, findings)
   end
@@ -116,7 +117,8 @@ function M.decode(text)
   if not document then
     return nil, message
   end
-  if json.kind(document) ~= "object" or json.kind(document.messages) ~= "array" or json.kind(document.files) ~= "object" then
+  local is_object = json.kind(document) == "object"
+  if not is_object or json.kind(document.messages) ~= "array" or json.kind(document.files) ~= "object" then
     return nil, "not a report"
   end
   local report = { ok = document.ok == true, messages = {}, files = {} }

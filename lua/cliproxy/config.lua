@@ -1,5 +1,5 @@
---- Finds, runs and validates the configuration: config.lua in a sandbox, with `env`. What it says about providers and routes stays
---- raw here, since only the scripts know their options.
+--- Finds, runs and validates the configuration: config.lua in a sandbox, with `env`. What it says about providers and
+--- routes stays raw here, since only the scripts know their options.
 local budget = require("cliproxy.budget")
 local config_source = require("cliproxy.config_source")
 local env = require("cliproxy.env")
@@ -119,7 +119,8 @@ end
 local function read_keys(raw, scope)
   local keys, names, seen = {}, {}, {}
   if raw ~= nil and not options.is_list(raw) then
-    scope:fail("api_keys", ('expected a list such as { "…" } or { { name = "editor", key = "…" } }, found %s'):format(options.show(raw, true)))
+    local expected = 'expected a list such as { "…" } or { { name = "editor", key = "…" } }, found '
+    scope:fail("api_keys", expected .. options.show(raw, true))
     return keys
   end
   for i, item in ipairs(raw or {}) do
@@ -225,7 +226,8 @@ function M.read_env(folder, files, findings)
     findings:add({ file = ".env", message = message, warning = true })
   end
   for _, line in ipairs(bad) do
-    findings:add({ file = ".env", line = line, message = "expected NAME=value or a comment; the line is skipped", warning = true })
+    local message = "expected NAME=value or a comment; the line is skipped"
+    findings:add({ file = ".env", line = line, message = message, warning = true })
   end
   return env.new(values), files.hashes[path]
 end
@@ -237,13 +239,15 @@ end
 ---@return cliproxy.ConfigPart?
 function M.read(path, loader, findings)
   local file = path and paths.base(path) or "(built-in)"
-  local text, problem = BUILT_IN, nil
+  local text = BUILT_IN
   if path then
-    text, problem = loader.files:read(path)
-    if not text then
-      findings:add({ file = file, message = problem and "cannot be read: " .. problem or "does not exist (" .. path .. ")" })
+    local bytes, problem = loader.files:read(path)
+    if not bytes then
+      local message = problem and "cannot be read: " .. problem or "does not exist (" .. path .. ")"
+      findings:add({ file = file, message = message })
       return nil
     end
+    text = bytes
   end
   local raw = run(text, file, loader, findings)
   if not raw then

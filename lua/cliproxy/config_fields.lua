@@ -1,7 +1,8 @@
---- The options of config.lua, and those that every provider instance takes: types, ranges, defaults. config.lua.example is their
---- manual and a spec holds the two together.
+--- The options of config.lua, and those that every provider instance takes: types, ranges, defaults. config.lua.example
+--- is their manual and a spec holds the two together.
 local M = {}
 
+local GB = 2 ^ 30
 local LISTEN = { "127.0.0.1:8317", "[::1]:8317" }
 
 --- Defaults of upstream time-outs, in seconds: those of src/base/limits.h.
@@ -92,8 +93,8 @@ M.top = {
       format = { type = "string", one_of = { "text", "json" }, default = "text" },
     },
   },
-  body_limit = { type = "size", default = "64MB", min = 1024, max = 1024 * 1024 * 1024 },
-  bodies_limit = { type = "size", default = "512MB", min = 1024, max = 64 * 1024 * 1024 * 1024 },
+  body_limit = { type = "size", default = "64MB", min = 1024, max = GB },
+  bodies_limit = { type = "size", default = "512MB", min = 1024, max = 64 * GB },
   http = { type = "table", default = {}, fields = M.http_fields },
   drain_timeout = { type = "duration", default = "30s", min = 0, max = 3600 },
   state_dir = { type = "string", default = "~/.cliproxy" },
@@ -101,7 +102,15 @@ M.top = {
   models_ttl = { type = "duration", default = "5m", min = 1, max = 86400 },
 }
 
-local HOP = { host = 1, connection = 1, upgrade = 1, te = 1, trailer = 1, ["content-length"] = 1, ["transfer-encoding"] = 1 }
+local HOP = {
+  ["connection"] = true,
+  ["content-length"] = true,
+  ["host"] = true,
+  ["te"] = true,
+  ["trailer"] = true,
+  ["transfer-encoding"] = true,
+  ["upgrade"] = true,
+}
 
 local function header_map(value)
   local lower = {}
@@ -117,7 +126,8 @@ local function header_map(value)
   return lower
 end
 
---- Options that every instance takes. A script may declare those in `redeclared` again, of the same type, to give defaults.
+--- Options that every instance takes. A script may declare those in `redeclared` again, of the same type, to give
+--- defaults.
 ---@type table<string, cliproxy.Option>
 M.instance = {
   enabled = { type = "boolean", default = true },
@@ -135,6 +145,14 @@ M.instance = {
   headers = { type = "map", of = { type = "string", empty = true, secret = true }, check = header_map },
 }
 
-M.redeclared = { api_key = true, models = true, http2 = true, usage = true, models_ttl = true, headers = true, unix_socket = true }
+M.redeclared = {
+  api_key = true,
+  headers = true,
+  http2 = true,
+  models = true,
+  models_ttl = true,
+  unix_socket = true,
+  usage = true,
+}
 
 return M

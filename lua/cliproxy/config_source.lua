@@ -1,6 +1,6 @@
---- Maps the literal key paths of a Lua configuration ("providers.groq.base_url", "routes[2].to") to lines, and finds keys that
---- stand twice. An executed table keeps neither. Reads tokens only: whatever it does not understand it skips, and a path it has
---- not seen gets the line of its nearest parent. One pass, linear.
+--- Maps the literal key paths of a Lua configuration ("providers.groq.base_url", "routes[2].to") to lines, and finds
+--- keys that stand twice. An executed table keeps neither. Reads tokens only: whatever it does not understand it skips,
+--- and a path it has not seen gets the line of its nearest parent. One pass, linear.
 local M = {}
 
 ---@class cliproxy.ConfigSource
@@ -221,7 +221,8 @@ local function path_of(node)
   return path
 end
 
---- The table that the chunk returns, and the tables of its locals (`local groq = { … }`), outside of functions and blocks.
+--- The table that the chunk returns, and the tables of its locals (`local groq = { … }`), outside of functions and
+--- blocks.
 function Reader:chunk()
   local tokens, blocks, i = self.tokens, 0, 1
   while tokens[i] do
@@ -247,7 +248,8 @@ end
 ---@param text string Lua source that compiles
 ---@return cliproxy.ConfigSource
 function M.parse(text)
-  local reader = setmetatable({ tokens = tokenize(text), root = { line = 1 }, locals = {}, doubled = {}, depth = 0 }, Reader)
+  local reader = { tokens = tokenize(text), root = { line = 1 }, locals = {}, doubled = {}, depth = 0 }
+  setmetatable(reader, Reader)
   reader:chunk()
   local duplicates = {}
   for i, found in ipairs(reader.doubled) do

@@ -1,4 +1,5 @@
---- Environment variables, then the `.env` file beside the configuration. Scripts get `get` alone: `require "cliproxy.env"`.
+--- Environment variables, then the `.env` file beside the configuration. Scripts get `get` alone: `require
+--- "cliproxy.env"`.
 local system = require("cliproxy.system")
 
 local M = {}
@@ -75,8 +76,8 @@ function Env:public()
   }
 end
 
--- What `env "X"` gives in config.lua where X is unset: a value that stands for "missing", survives `..`, and tells its name and
--- line when it reaches an option.
+-- What `env "X"` gives in config.lua where X is unset: a value that stands for "missing", survives `..`, and tells its
+-- name and line when it reaches an option.
 
 ---@class cliproxy.Missing
 ---@field name string

@@ -1,4 +1,5 @@
---- The files of one generation: each is read once, and hashed, so that what was checked and what is published are the same bytes.
+--- The files of one generation: each is read once, and hashed, so that what was checked and what is published are the
+--- same bytes.
 local crypto = require("cliproxy.crypto")
 local system = require("cliproxy.system")
 
@@ -25,7 +26,7 @@ end
 ---@param bytes string
 ---@return string
 function M.hash(bytes)
-  return crypto.hex(crypto.sha256(bytes))
+  return crypto.hex_encode(crypto.sha256(bytes))
 end
 
 --- The text; nil where there is no such file, with a message where it is there but cannot be read.

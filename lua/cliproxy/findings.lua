@@ -4,6 +4,7 @@ local env = require("cliproxy.env")
 local M = {}
 
 local MESSAGES_MAX = 100
+local TEXT_MAX = 2000
 
 ---@class cliproxy.Findings
 ---@field messages cliproxy.Message[]
@@ -16,8 +17,19 @@ function M.new()
   return setmetatable({ messages = {}, failed = false }, Findings)
 end
 
+--- Valid UTF-8 and no control characters: messages go into JSON and onto terminals, and a script can raise anything.
+local function clean(text)
+  text = text:gsub("[%z\1-\8\11-\31\127]", "?"):sub(1, TEXT_MAX)
+  return (text:gsub("[\128-\255]+", function(run)
+    local rest = run:gsub("[\194-\223][\128-\191]", ""):gsub("[\224-\239][\128-\191][\128-\191]", "")
+    return rest:gsub("[\240-\244][\128-\191][\128-\191][\128-\191]", "") ~= "" and ("?"):rep(#run) or run
+  end))
+end
+
 ---@param message cliproxy.Message
 function Findings:add(message)
+  message.message = clean(message.message)
+  message.path = message.path and clean(message.path)
   if not message.warning then
     self.failed = true
   end
@@ -26,13 +38,21 @@ function Findings:add(message)
   end
 end
 
---- A message as scripts and the parser make it: "config.lua:3: unexpected symbol".
+--- A message as scripts and the parser make it: "config.lua:3: unexpected symbol", "providers/x.lua: returned nothing", or one
+--- in front of the other; the innermost place counts.
 ---@param text string
 ---@param file string where the text does not say
 ---@param path? string
 function Findings:add_text(text, file, path)
-  local named, line, rest = text:match("^([^:\n]+):(%d+): (.*)$")
-  self:add({ file = named or file, line = tonumber(line), path = path, message = rest or text })
+  local line
+  while true do
+    local named, number, rest = text:match("^([%w_./-]+%.lua):(%d*):? ?(.*)$")
+    if named ~= file and not (named and named:find("^providers/")) then
+      break
+    end
+    file, line, text = named, tonumber(number), rest
+  end
+  self:add({ file = file, line = line, path = path, message = text })
 end
 
 ---@class cliproxy.Scope : cliproxy.OptionContext
@@ -60,8 +80,8 @@ function Scope:fail(path, message)
 end
 
 function Scope:warn(path, message)
-  local line = self:line(path)
-  self.findings:add({ file = self.file, line = line, path = path ~= "" and path or nil, message = message, warning = true })
+  local line, at = self:line(path), path ~= "" and path or nil
+  self.findings:add({ file = self.file, line = line, path = at, message = message, warning = true })
 end
 
 function Scope:missing(path, marker)

@@ -56,7 +56,8 @@ end
 local function check_account(account, i, at, state)
   account.name = account.name or "account-" .. i
   if state.seen[account.name] then
-    state.scope:fail(config_source.join(at, "name"), ("an account %s stands above already"):format(options.show(account.name)))
+    local message = ("an account %s stands above already"):format(options.show(account.name))
+    state.scope:fail(config_source.join(at, "name"), message)
   end
   state.seen[account.name] = true
   if state.facts.needs_key and account.api_key == nil and not state.missing() then
@@ -83,8 +84,8 @@ local function read_accounts(raw, facts, checked, scope, path, missing)
     return { account }
   end
   if not options.is_list(raw.accounts) or #raw.accounts == 0 then
-    scope:fail(at, ('expected a list such as { { name = "a", api_key = env "KEY_A" } }, found %s'):format(
-      type(raw.accounts) == "table" and "a table that is none" or options.show(raw.accounts, true)))
+    local found = type(raw.accounts) == "table" and "a table that is none" or options.show(raw.accounts, true)
+    scope:fail(at, 'expected a list such as { { name = "a", api_key = env "KEY_A" } }, found ' .. found)
     return {}
   elseif raw.api_key ~= nil then
     scope:fail(config_source.join(path, "api_key"), "stands for one account; with accounts = { … } it belongs there")
@@ -107,7 +108,8 @@ local function check_paths(checked, scope, path, folder)
     end
   end
   if checked.ca_file and not system.stat(checked.ca_file) then
-    scope:fail(config_source.join(path, "ca_file"), ("expected a PEM file, but %s does not exist"):format(checked.ca_file))
+    local message = ("expected a PEM file, but %s does not exist"):format(checked.ca_file)
+    scope:fail(config_source.join(path, "ca_file"), message)
   end
 end
 
@@ -123,7 +125,7 @@ end
 local function script_options(checked, facts)
   local own = {}
   for name, value in pairs(checked) do
-    if not fields.instance[name] or (facts.provider.options and facts.provider.options[name] ~= nil and name ~= "api_key") then
+    if not fields.instance[name] or (name ~= "api_key" and (facts.provider.options or {})[name] ~= nil) then
       own[name] = value
     end
   end
@@ -238,7 +240,7 @@ function M.build(part, loader, findings, previous)
     if type(name) ~= "string" then
       scope:fail(path, "expected a name: write demo = {} for a provider without options")
     elseif type(item) ~= "table" or scope.is_missing(item) then
-      scope:fail(path, ("expected a table such as { api_key = env \"NAME\" }, found %s"):format(options.show(item, true)))
+      scope:fail(path, 'expected a table such as { api_key = env "NAME" }, found ' .. options.show(item, true))
     else
       local before = reuse(name, part, previous)
       local same = before and loader:run(before.script) == before.part

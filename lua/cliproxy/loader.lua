@@ -1,5 +1,5 @@
---- Runs scripts in sandboxes: compiles, gives them `require` and a budget, and shares what did not change with the generation
---- before. A script is as new as its own bytes and those of every helper it required.
+--- Runs scripts in sandboxes: compiles, gives them `require` and a budget, and shares what did not change with the
+--- generation before. A script is as new as its own bytes and those of every helper it required.
 local budget = require("cliproxy.budget")
 local sandbox = require("cliproxy.sandbox")
 
@@ -56,40 +56,32 @@ function Loader.top_level(chunk)
   return value
 end
 
-local function copy(module)
-  local own = {}
-  for key, value in pairs(module) do
-    own[key] = value
-  end
-  return own
-end
-
 --- "lib.sse" → "providers/lib/sse.lua".
 local function helper_name(name)
-  local helper = name:match("^providers%.lib%.([%w_]+)$") or name:match("^lib%.([%w_]+)$")
+  local helper = name:match("^lib%.([%w_]+)$")
   return helper and "providers/lib/" .. helper .. ".lua"
 end
 
---- The `require` of one script. Modules are copies, so that a script can spoil none but its own.
+--- The `require` of one script. The sandbox wraps it once more (hence level 3) and copies the core's modules.
 ---@param needs table filled with what was required
 ---@param public_only? boolean no helpers
 function Loader:require_for(needs, public_only)
   local loaded = {}
   return function(name)
     if type(name) ~= "string" then
-      error("require: expected a name, found " .. type(name), 2)
+      error("require: expected a name, found " .. type(name), 3)
     end
     if loaded[name] ~= nil then
       return loaded[name]
     end
     if self.closed then
-      error(('require "%s": only at the top level of a script'):format(name:sub(1, 60)), 2)
+      error(('require "%s": only at the top level of a script'):format(name:sub(1, 60)), 3)
     end
     local public = name:match("^cliproxy%.([%w_]+)$")
     local helper = not public_only and helper_name(name)
     if public and is_public[public] then
       needs[".env"] = public == "env" and self.env_hash or needs[".env"]
-      loaded[name] = public == "env" and self.env:public() or copy(require(name))
+      loaded[name] = public == "env" and self.env:public() or require(name)
     elseif helper then
       local part, message = self:run(helper)
       if not part then
@@ -103,7 +95,7 @@ function Loader:require_for(needs, public_only)
           public_only and "" or "their helpers (lib.NAME in providers/lib) and ",
           table.concat(M.PUBLIC, ",")
         ),
-        2
+        3
       )
     end
     return loaded[name]
@@ -166,8 +158,10 @@ function Loader:run(name)
   end
   local file, text, problem = self.files:find(name)
   if not text then
-    local folders = table.concat(self.files:folders(), " and ")
-    return nil, file and ("%s: cannot be read: %s"):format(name, problem) or ("%s: no such script in %s"):format(name, folders)
+    if file then
+      return nil, ("%s: cannot be read: %s"):format(name, problem)
+    end
+    return nil, ("%s: no such script in %s"):format(name, table.concat(self.files:folders(), " and "))
   end
   local before = self.previous[name]
   table.insert(self.running, name)
@@ -185,8 +179,8 @@ function Loader:run(name)
   return part, message
 end
 
---- The generation is built: from now on nothing is loaded any more, and what only loading needs is let go. Scripts hold their
---- loader through `require`: without this each generation would hold the one before.
+--- The generation is built: from now on nothing is loaded any more, and what only loading needs is let go. Scripts hold
+--- their loader through `require`: without this each generation would hold the one before.
 function Loader:close()
   self.closed, self.previous, self.files = true, nil, nil
 end

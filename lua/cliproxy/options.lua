@@ -1,5 +1,5 @@
---- Checks values against declared options: types, units, ranges; one exact message each. Used for config.lua itself and for the
---- options that provider scripts declare.
+--- Checks values against declared options: types, units, ranges; one exact message each. Used for config.lua itself and
+--- for the options that provider scripts declare.
 local nearest = require("cliproxy.nearest")
 local source = require("cliproxy.config_source")
 local units = require("cliproxy.units")
@@ -65,8 +65,13 @@ local function in_range(field, number)
   return (not field.min or number >= field.min) and (not field.max or number <= field.max)
 end
 
---- What each type accepts: `read(value, field)` gives the value to keep or nil; `expected(field)` completes "expected …".
----@type table<string, { read: (fun(value: any, field: cliproxy.Option): any), expected: (fun(field: cliproxy.Option): string) }>
+--- What each type accepts: `read(value, field)` gives the value to keep or nil; `expected(field)` completes "expected
+--- …".
+---@class cliproxy.OptionType
+---@field read fun(value: any, field: cliproxy.Option): any
+---@field expected fun(field: cliproxy.Option): string
+
+---@type table<string, cliproxy.OptionType>
 local TYPES = {}
 
 TYPES.string = {
@@ -81,7 +86,8 @@ TYPES.string = {
 
 TYPES.integer = {
   read = function(value, field)
-    return type(value) == "number" and value % 1 == 0 and math.abs(value) < 2 ^ 53 and in_range(field, value) and value or nil
+    local whole = type(value) == "number" and value % 1 == 0 and math.abs(value) < 2 ^ 53
+    return whole and in_range(field, value) and value or nil
   end,
   expected = function(field)
     return "an integer" .. range_text(field, plain)
@@ -170,14 +176,10 @@ M.is_list = is_list
 
 local Walk = {}
 
+local COMPOUND = { boolean = "true or false", list = "a list", table = "a table", map = "a table of names and values" }
+
 local function report(ctx, path, field, value)
-  local expected = field.one_of and "one of " .. M.enumerate(field.one_of) or nil
-  if not expected and TYPES[field.type] then
-    expected = TYPES[field.type].expected(field)
-  elseif not expected then
-    expected = ({ boolean = "true or false", list = "a list", table = "a table", map = "a table of names and values" })[field.type]
-    expected = field.expected or expected
-  end
+  local expected = M.expected(field)
   ctx:fail(path, ("expected %s, found %s"):format(expected, M.show(value, field.secret)))
 end
 
@@ -196,7 +198,8 @@ function Walk.list(field, value, path, ctx)
     return report(ctx, path, field, value)
   end
   if field.min and #value < field.min then
-    return ctx:fail(path, ("expected at least %d item%s, found %d"):format(field.min, field.min == 1 and "" or "s", #value))
+    local items = field.min == 1 and "item" or "items"
+    return ctx:fail(path, ("expected at least %d %s, found %d"):format(field.min, items, #value))
   end
   local list = {}
   for i, item in ipairs(value) do
@@ -334,12 +337,24 @@ function M.expected(field)
   if field.one_of then
     return "one of " .. M.enumerate(field.one_of)
   end
-  return TYPES[field.type] and TYPES[field.type].expected(field) or "a " .. field.type
+  return TYPES[field.type] and TYPES[field.type].expected(field) or COMPOUND[field.type]
 end
 
 -- Declarations in provider scripts.
 
-local DECLARED_TYPES = { "boolean", "duration", "integer", "list", "map", "number", "secret", "size", "string", "table", "url" }
+local DECLARED_TYPES = {
+  "boolean",
+  "duration",
+  "integer",
+  "list",
+  "map",
+  "number",
+  "secret",
+  "size",
+  "string",
+  "table",
+  "url",
+}
 
 ---@type table<string, cliproxy.Option>
 local DECLARATION = {
@@ -350,27 +365,27 @@ local DECLARATION = {
   min = { type = "number" },
   max = { type = "number" },
   about = { type = "string" },
-  one_of = { type = "list", min = 1, of = { type = "string", empty = true } },
+  one_of = { type = "list", min = 1, of = { type = "raw" } },
+  default = { type = "raw" },
+  of = { type = "raw" },
+  fields = { type = "raw" },
 }
 
-local PASSED = { default = true, of = true, fields = true }
-
-local function declare_nested(declared, option, path, ctx)
-  if declared.of ~= nil then
-    option.of = M.declare_one(declared.of, source.join(path, "of"), ctx)
+local function declare_nested(option, path, ctx)
+  if option.of ~= nil then
+    option.of = M.declare_one(option.of, source.join(path, "of"), ctx)
   end
-  if declared.fields ~= nil then
-    option.fields = M.declare(declared.fields, source.join(path, "fields"), ctx)
+  if option.fields ~= nil then
+    option.fields = M.declare(option.fields, source.join(path, "fields"), ctx)
   end
 end
 
-local function check_default(declared, option, path, ctx)
-  if declared.default == nil then
+local function check_default(option, path, ctx)
+  if option.default == nil then
     return
   end
-  option.default = declared.default
-  M.value(option, declared.default, source.join(path, "default"), ctx)
-  if declared.required then
+  M.value(option, option.default, source.join(path, "default"), ctx)
+  if option.required then
     ctx:fail(path, "an option is either required or has a default")
   end
 end
@@ -384,25 +399,15 @@ function M.declare_one(declared, path, ctx)
     ctx:fail(path, ('expected a declaration such as { type = "string" }, found %s'):format(M.show(declared)))
     return nil
   end
-  local shallow = {}
-  for key, value in pairs(declared) do
-    if not PASSED[key] then
-      shallow[key] = value
-    end
-  end
-  if type(shallow.one_of) == "table" and type(shallow.one_of[1]) == "number" then
-    shallow.one_of = nil
-  end
-  local option = M.fields(DECLARATION, shallow, path, ctx)
+  local option = M.fields(DECLARATION, declared, path, ctx)
   if not option.type then
     return nil
   end
-  option.one_of = declared.one_of
   if option.type == "secret" then
     option.type, option.secret = "string", true
   end
-  declare_nested(declared, option, path, ctx)
-  check_default(declared, option, path, ctx)
+  declare_nested(option, path, ctx)
+  check_default(option, path, ctx)
   return option
 end
 

@@ -1,5 +1,5 @@
---- Loads a provider script and holds it to the contract: which fields there are, what they hold, which hooks it has. What this
---- finds is found once a generation; requests only look at the result.
+--- Loads a provider script and holds it to the contract: which fields there are, what they hold, which hooks it has.
+--- What this finds is found once a generation; requests only look at the result.
 local config_source = require("cliproxy.config_source")
 local fields = require("cliproxy.config_fields")
 local glob = require("cliproxy.glob")
@@ -81,7 +81,8 @@ local function check_dialects(raw, scope)
     end
   end
   if raw.framing ~= nil and not own and raw.execute == nil then
-    scope:fail("framing", "belongs to a dialect of its own (encode_request, …) or to execute; named dialects have theirs")
+    local message = "belongs to a dialect of its own (encode_request, …) or to execute; named dialects have theirs"
+    scope:fail("framing", message)
   end
   if raw.dialects == nil or (type(raw.dialects) == "table" and next(raw.dialects) == nil) then
     scope:fail("dialects", ("expected a list of what it speaks, best first: %s"):format(options.enumerate(M.DIALECTS)))
@@ -104,9 +105,11 @@ local function all_options(declared, scope)
   for name, option in pairs(declared) do
     local core = fields.instance[name]
     if core and not fields.redeclared[name] then
-      scope:fail(config_source.join("options", name), "is an option that every provider has; choose another name")
+      local message = "is an option that every provider has; choose another name"
+      scope:fail(config_source.join("options", name), message)
     elseif core and core.type ~= option.type then
-      scope:fail(config_source.join("options", name), ("is an option that every provider has, of type %s"):format(core.type))
+      local message = ("is an option that every provider has, of type %s"):format(core.type)
+      scope:fail(config_source.join("options", name), message)
     elseif core then
       option.check, option.fields, option.of = core.check, core.fields, core.of
       option.secret = core.secret
@@ -154,7 +157,8 @@ local function examine(raw, part, scope)
   local checked = options.fields(FIELDS, raw, "", scope)
   local file_name = part.path:match("([^/]+)%.lua$")
   if checked.name and checked.name ~= file_name then
-    scope:fail("name", ("expected %s, as the file is called, found %s"):format(options.show(file_name), options.show(checked.name)))
+    local expected, found = options.show(file_name), options.show(checked.name)
+    scope:fail("name", ("expected %s, as the file is called, found %s"):format(expected, found))
   end
   check_contract(raw.contract, scope)
   check_hooks(raw, scope)
@@ -162,7 +166,8 @@ local function examine(raw, part, scope)
   check_auth(raw, scope)
   local declared = raw.options == nil and {} or options.declare(raw.options, "options", scope)
   if not declared.base_url and raw.execute == nil then
-    scope:fail("options.base_url", 'is required where there is no execute hook: base_url = { type = "url", default = "https://…" }')
+    local example = 'base_url = { type = "url", default = "https://…" }'
+    scope:fail("options.base_url", "is required where there is no execute hook: " .. example)
   end
   local all, account = all_options(declared, scope)
   local key = declared.api_key

@@ -14,7 +14,7 @@ local FIELDS = {
 local SHAPE = '"instance", "instance/model", { provider = "instance", as = "model" }, or a list of these'
 
 --- A compiled target: `model` nil means the one asked for.
----@class cliproxy.RouteTarget
+---@class cliproxy.CompiledTarget
 ---@field instance cliproxy.Instance
 ---@field model? string
 ---@field weight number
@@ -99,7 +99,7 @@ end
 ---@param instances table<string, cliproxy.Instance>
 ---@param scope cliproxy.OptionContext
 ---@param path string
----@return cliproxy.RouteTarget[]
+---@return cliproxy.CompiledTarget[]
 function M.read(raw, instances, scope, path)
   local is_list = type(raw) == "table" and not scope.is_missing(raw) and (raw[1] ~= nil or next(raw) == nil)
   if not is_list then
@@ -116,7 +116,7 @@ function M.read(raw, instances, scope, path)
 end
 
 --- Fills in the model asked for and leaves out what is off. nil and the reason when all are off.
----@param targets cliproxy.RouteTarget[]
+---@param targets cliproxy.CompiledTarget[]
 ---@param asked string
 ---@param rule? string
 ---@param strategy? string

@@ -1,6 +1,6 @@
---- Which model goes where: ordered rules, then plain ids of instances, then "instance/model", then patterns of instances.
---- Compiled once a generation; the plan of a model is kept, so that a request costs one look into a table unless route functions
---- stand before its rule.
+--- Which model goes where: ordered rules, then plain ids of instances, then "instance/model", then patterns of
+--- instances. Compiled once a generation; the plan of a model is kept, so that a request costs one look into a table
+--- unless route functions stand before its rule.
 local budget = require("cliproxy.budget")
 local config_source = require("cliproxy.config_source")
 local fields = require("cliproxy.config_fields")
@@ -10,6 +10,9 @@ local options = require("cliproxy.options")
 local targets_of = require("cliproxy.route_targets")
 
 local M = {}
+
+local RIVAL = 'models: "%s" is served by %s too ("%s"); route it with { model = "%s", to = "%s" }, '
+  .. "or give one of them models = { … }"
 
 local CACHE_MAX = 1000 -- plans; clients that invent names must not grow it
 local SHOWN_MAX = 80
@@ -113,9 +116,8 @@ local function collect(self, names, scope)
     for _, pattern in ipairs(instance.models) do
       local rival = not instance.off and find_rival(list, pattern, instance, self.rules)
       if rival then
-        scope:fail(config_source.join("providers", name), ("models: %s is served by %s too (%s); route it with "
-          .. '{ model = "%s", to = "%s" }, or give one of them models = { … }'):format(options.show(pattern), rival.instance.name,
-          options.show(rival.pattern), pattern, name))
+        local message = RIVAL:format(pattern, rival.instance.name, rival.pattern, pattern, name)
+        scope:fail(config_source.join("providers", name), message)
       end
       local entry = { pattern = pattern, instance = instance }
       if not instance.off then

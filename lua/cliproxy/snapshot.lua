@@ -1,4 +1,5 @@
---- Builds one immutable generation: configuration, instances, routes. What did not change is shared with the generation before.
+--- Builds one immutable generation: configuration, instances, routes. What did not change is shared with the generation
+--- before.
 local config = require("cliproxy.config")
 local files_of = require("cliproxy.files")
 local findings_of = require("cliproxy.findings")
@@ -22,7 +23,11 @@ local alive = setmetatable({}, { __mode = "k" })
 local function config_part(options, loader, findings, env_hash)
   local previous = options.previous
   local part = previous and previous.config_part
-  local hash = options.path and select(2, loader.files:read(options.path)) == nil and loader.files.hashes[options.path] or ""
+  local hash = ""
+  if options.path then
+    loader.files:read(options.path)
+    hash = loader.files.hashes[options.path]
+  end
   if part and part.path == options.path and part.hash == hash and part.env_hash == env_hash then
     return part
   end
@@ -57,7 +62,8 @@ local function scripts_of(loader)
   return scripts
 end
 
---- Builds the next generation. nil when something is wrong: the messages tell; they may hold warnings also when all is well.
+--- Builds the next generation. nil when something is wrong: the messages tell; they may hold warnings also when all is
+--- well.
 ---@param options cliproxy.BuildOptions
 ---@return cliproxy.Snapshot?
 ---@return cliproxy.Message[] messages
