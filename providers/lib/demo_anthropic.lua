@@ -31,7 +31,7 @@ local function read_message(message, asked, all)
   if text ~= "" then
     asked.text = text
   end
-  for _, block in json.each(json.kind(message.content) == "array" and message.content or json.array {}) do
+  for _, block in ipairs(json.kind(message.content) == "array" and message.content or {}) do
     if json.kind(block) == "object" and block.type == "tool_result" then
       asked.result = content.text_of(block.content)
       table.insert(all, asked.result)
@@ -40,7 +40,7 @@ local function read_message(message, asked, all)
 end
 
 local function read_tools(body, asked)
-  for _, tool in json.each(json.kind(body.tools) == "array" and body.tools or json.array {}) do
+  for _, tool in ipairs(json.kind(body.tools) == "array" and body.tools or {}) do
     if json.kind(tool) == "object" and type(tool.name) == "string" and tool.input_schema then
       table.insert(asked.tools, { name = tool.name, schema = tool.input_schema })
     end
@@ -54,7 +54,7 @@ end
 
 function M.read(body)
   local asked, all = { text = "", tools = {} }, { content.text_of(body.system) }
-  for _, message in json.each(json.kind(body.messages) == "array" and body.messages or json.array {}) do
+  for _, message in ipairs(json.kind(body.messages) == "array" and body.messages or {}) do
     if json.kind(message) == "object" then
       read_message(message, asked, all)
     end

@@ -30,7 +30,7 @@ local function either(node, camel, snake)
 end
 
 local function each(list)
-  return json.each(json.kind(list) == "array" and list or json.array {})
+  return ipairs(json.kind(list) == "array" and list or {})
 end
 
 local function read_contents(body, asked, all)

@@ -23,7 +23,7 @@ function M.error_event(status, message)
 end
 
 local function read_tools(body, asked)
-  for _, tool in json.each(json.kind(body.tools) == "array" and body.tools or json.array {}) do
+  for _, tool in ipairs(json.kind(body.tools) == "array" and body.tools or {}) do
     local fn = json.kind(tool) == "object" and tool["function"]
     if json.kind(fn) == "object" and type(fn.name) == "string" then
       table.insert(asked.tools, { name = fn.name, schema = fn.parameters })
@@ -40,14 +40,12 @@ end
 
 local function read_messages(body, asked)
   local all = {}
-  for _, message in json.each(json.kind(body.messages) == "array" and body.messages or json.array {}) do
-    local text = json.kind(message) == "object" and content.text_of(message.content) or ""
-    table.insert(all, text)
-    asked.result = nil
-    if message.role == "user" then
-      asked.text = text
-    elseif message.role == "tool" then
-      asked.result = text
+  for _, message in ipairs(json.kind(body.messages) == "array" and body.messages or {}) do
+    if json.kind(message) == "object" then
+      local text = content.text_of(message.content)
+      table.insert(all, text)
+      asked.text = message.role == "user" and text or asked.text
+      asked.result = message.role == "tool" and text or nil
     end
   end
   asked.all = table.concat(all, "\n")

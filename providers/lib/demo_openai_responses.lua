@@ -48,7 +48,7 @@ local function read_items(body, asked)
 end
 
 local function read_tools(body, asked)
-  for _, tool in json.each(json.kind(body.tools) == "array" and body.tools or json.array {}) do
+  for _, tool in ipairs(json.kind(body.tools) == "array" and body.tools or {}) do
     if json.kind(tool) == "object" and tool.type == "function" and type(tool.name) == "string" then
       table.insert(asked.tools, { name = tool.name, schema = tool.parameters })
     end

@@ -1,0 +1,377 @@
+local async = require "spec.support.async"
+local files_of = require "cliproxy.files"
+local json = require "cliproxy.json"
+local loader_of = require "cliproxy.loader"
+
+local loader = loader_of.new(files_of.new(nil, "."), {}, "", 1)
+local part, wrong = loader:run("providers/demo.lua")
+assert(part, wrong)
+local demo = part.value
+
+--- Runs demo; what it wrote: { status, headers, body, failed }.
+local function run(dialect, model, body, options)
+  options = options or {}
+  local out = { body = {} }
+  local reply = {
+    head = function(status, headers)
+      assert(not out.status, "two heads")
+      out.status, out.headers = status, headers
+    end,
+    write = function(bytes)
+      assert(out.status and not out.ended, "write out of order")
+      table.insert(out.body, bytes)
+    end,
+    finish = function()
+      out.ended = true
+    end,
+    fail = function(kind, message)
+      out.failed, out.ended = kind .. ": " .. message, true
+    end,
+  }
+  local call = { dialect = dialect, model = model, operation = options.operation or "generate", stream = options.stream or false,
+    framing = options.framing or "sse", body = assert(json.parse(body)), options = {}, request = {} }
+  async(function()
+    demo.execute(call, reply)
+  end)
+  assert.is_true(out.ended, "demo did not end its answer")
+  out.writes, out.body = out.body, table.concat(out.body)
+  return out
+end
+
+--- The events of a stream: { type, data, document }.
+local function events_of(out)
+  local list = {}
+  for block in (out.body:gsub("\r\n", "\n")):gmatch("(.-)\n\n") do
+    local event = { type = block:match("^event: ([^\n]+)"), data = assert(block:match("data: (.*)$"), block) }
+    event.document = event.data ~= "[DONE]" and assert(json.parse(event.data), event.data) or nil
+    list[#list + 1] = event
+  end
+  return list
+end
+
+local function types_of(events)
+  local out = {}
+  for i, event in ipairs(events) do
+    out[i] = event.type
+  end
+  return table.concat(out, " ")
+end
+
+local SAY = {
+  openai_chat = '{"model":"demo","messages":[{"role":"system","content":"s"},{"role":"user","content":"Good day"}]%s}',
+  openai_responses = '{"model":"demo","input":[{"role":"user","content":[{"type":"input_text","text":"Good day"}]}]%s}',
+  anthropic = '{"model":"demo","max_tokens":100,"messages":[{"role":"user","content":[{"type":"text","text":"Good day"}]}]%s}',
+  gemini = '{"contents":[{"role":"user","parts":[{"text":"Good day"}]}]%s}',
+}
+local SCHEMA = '{"type":"object","properties":{"city":{"type":"string"},"days":{"type":"integer","minimum":2},"unit":{"enum":["c","f"]},'
+  .. '"note":{"type":"string"}},"required":["city","days","unit"]}'
+local ARGUMENTS = '{"city":"Paris","days":2,"unit":"c"}'
+local TOOLS = {
+  openai_chat = ',"tools":[{"type":"function","function":{"name":"get_weather","parameters":' .. SCHEMA .. '}}],"tool_choice":"required"',
+  openai_responses = ',"tools":[{"type":"function","name":"get_weather","parameters":' .. SCHEMA .. '}],"tool_choice":"required"',
+  anthropic = ',"tools":[{"name":"get_weather","input_schema":' .. SCHEMA .. '}],"tool_choice":{"type":"any"}',
+  gemini = ',"tools":[{"functionDeclarations":[{"name":"get_weather","parameters":' .. SCHEMA:gsub('"(%l+)"(,"m)', '"%1"%2')
+    .. '}]}],"toolConfig":{"functionCallingConfig":{"mode":"ANY"}}',
+}
+local TEXT = "Hello from cliproxy! You said: Good day"
+
+local function say(dialect, more)
+  return (SAY[dialect]:gsub("%%s", function()
+    return more or ""
+  end))
+end
+
+describe("demo, whole answers", function()
+  local function whole(dialect, more)
+    local out = run(dialect, "demo", say(dialect, more))
+    assert.equal(200, out.status)
+    assert.equal("application/json", out.headers["content-type"])
+    return assert(json.parse(out.body))
+  end
+
+  it("in Chat Completions", function()
+    local answer = whole "openai_chat"
+    assert.matches("^chatcmpl%-", answer.id)
+    assert.equal("chat.completion", answer.object)
+    local choice = answer.choices[1]
+    assert.same({ TEXT, "stop", "assistant" }, { choice.message.content, choice.finish_reason, choice.message.role })
+    local usage = answer.usage
+    assert.equal(usage.total_tokens, usage.prompt_tokens + usage.completion_tokens)
+    choice = whole("openai_chat", TOOLS.openai_chat).choices[1]
+    assert.same({ json.null, "tool_calls" }, { choice.message.content, choice.finish_reason })
+    local call = choice.message.tool_calls[1]
+    assert.matches("^call_", call.id)
+    assert.same({ "get_weather", ARGUMENTS }, { call["function"].name, call["function"].arguments })
+  end)
+
+  it("in Responses", function()
+    local answer = whole "openai_responses"
+    assert.same({ "response", "completed", "demo" }, { answer.object, answer.status, answer.model })
+    assert.equal(TEXT, answer.output[1].content[1].text)
+    assert.equal(answer.usage.total_tokens, answer.usage.input_tokens + answer.usage.output_tokens)
+    answer = whole("openai_responses", TOOLS.openai_responses)
+    local item = answer.output[1]
+    assert.same({ "function_call", "get_weather", ARGUMENTS }, { item.type, item.name, item.arguments })
+    assert.equal("get_weather", answer.tools[1].name)
+  end)
+
+  it("in Messages", function()
+    local answer = whole "anthropic"
+    assert.same({ "message", "assistant", "end_turn" }, { answer.type, answer.role, answer.stop_reason })
+    assert.equal(TEXT, answer.content[1].text)
+    answer = whole("anthropic", TOOLS.anthropic)
+    assert.equal("tool_use", answer.stop_reason)
+    assert.equal(ARGUMENTS, json.raw(answer.content[1], "input"))
+    assert.matches("^toolu_[%w_-]+$", answer.content[1].id)
+  end)
+
+  it("in generateContent", function()
+    local answer = whole "gemini"
+    assert.same({ TEXT, "STOP" }, { answer.candidates[1].content.parts[1].text, answer.candidates[1].finishReason })
+    local usage = answer.usageMetadata
+    assert.equal(usage.totalTokenCount, usage.promptTokenCount + usage.candidatesTokenCount)
+    local part = whole("gemini", TOOLS.gemini).candidates[1].content.parts[1]
+    assert.equal("get_weather", part.functionCall.name)
+    assert.equal(ARGUMENTS, json.raw(part.functionCall, "args"))
+  end)
+
+  it("are always the same, and differ with the request", function()
+    local once = run("anthropic", "demo", say "anthropic").body
+    assert.equal(once, run("anthropic", "demo", say "anthropic").body)
+    assert.not_equal(once, run("anthropic", "demo", say("anthropic", ',"temperature":0')).body)
+  end)
+
+  it("stop at the limit of tokens", function()
+    local body = '{"messages":[{"role":"user","content":"a b c"}],"max_tokens":2}'
+    assert.equal("length", json.parse(run("openai_chat", "demo", body).body).choices[1].finish_reason)
+    assert.equal("max_tokens", json.parse(run("anthropic", "demo", body).body).stop_reason)
+    local responses = json.parse(run("openai_responses", "demo", '{"input":"a b","max_output_tokens":1}').body)
+    assert.same({ "incomplete", "max_output_tokens" }, { responses.status, responses.incomplete_details.reason })
+  end)
+end)
+
+describe("demo, streams", function()
+  it("in Chat Completions: role, text, finish, [DONE]", function()
+    local events = events_of(run("openai_chat", "demo", say "openai_chat", { stream = true }))
+    assert.equal("assistant", events[1].document.choices[1].delta.role)
+    local text = {}
+    for i = 1, #events - 1 do
+      local document = events[i].document
+      assert.equal(events[1].document.id, document.id)
+      assert.is_nil(document.usage)
+      text[#text + 1] = document.choices[1].delta.content
+    end
+    assert.equal(TEXT, table.concat(text))
+    assert.equal("stop", events[#events - 1].document.choices[1].finish_reason)
+    assert.equal("[DONE]", events[#events].data)
+  end)
+
+  it("in Chat Completions: usage only when asked for, last and without choices", function()
+    local events = events_of(run("openai_chat", "demo", say("openai_chat", ',"stream_options":{"include_usage":true}'), { stream = true }))
+    for i = 1, #events - 2 do
+      assert.equal(json.null, events[i].document.usage)
+    end
+    local last = events[#events - 1].document
+    assert.equal(0, #last.choices)
+    assert.is_true(last.usage.total_tokens > 0)
+  end)
+
+  it("in Chat Completions: tool calls in pieces, the id once", function()
+    local events = events_of(run("openai_chat", "demo", say("openai_chat", TOOLS.openai_chat), { stream = true }))
+    local ids, arguments = 0, {}
+    for _, event in ipairs(events) do
+      local delta = event.document and event.document.choices[1].delta
+      for _, call in json.ipairs(delta and delta.tool_calls or json.array {}) do
+        assert.equal(0, call.index)
+        ids = ids + (call.id and 1 or 0)
+        table.insert(arguments, call["function"].arguments)
+      end
+    end
+    assert.equal(1, ids)
+    assert.equal(ARGUMENTS, table.concat(arguments))
+    assert.equal("tool_calls", events[#events - 1].document.choices[1].finish_reason)
+  end)
+
+  it("in Responses: the grammar, numbered from 0", function()
+    local events = events_of(run("openai_responses", "demo", say "openai_responses", { stream = true }))
+    for i, event in ipairs(events) do
+      assert.equal(i - 1, event.document.sequence_number)
+      assert.equal(event.type, event.document.type)
+    end
+    assert.matches("^response%.created response%.in_progress response%.output_item%.added response%.content_part%.added "
+      .. "response%.output_text%.delta .*response%.output_text%.done response%.content_part%.done response%.output_item%.done "
+      .. "response%.completed$", types_of(events))
+    assert.equal(TEXT, events[#events].document.response.output[1].content[1].text)
+    events = events_of(run("openai_responses", "demo", say("openai_responses", TOOLS.openai_responses), { stream = true }))
+    assert.matches("output_item%.added response%.function_call_arguments%.delta .*response%.function_call_arguments%.done "
+      .. "response%.output_item%.done response%.completed$", types_of(events))
+  end)
+
+  it("in Messages: the grammar", function()
+    local events = events_of(run("anthropic", "demo", say "anthropic", { stream = true }))
+    assert.matches("^message_start content_block_start ping content_block_delta .*content_block_stop message_delta message_stop$",
+      types_of(events))
+    assert.is_true(events[1].document.message.usage.input_tokens > 0)
+    assert.equal("end_turn", events[#events - 1].document.delta.stop_reason)
+    events = events_of(run("anthropic", "demo", say("anthropic", TOOLS.anthropic), { stream = true }))
+    local arguments = {}
+    for _, event in ipairs(events) do
+      table.insert(arguments, event.type == "content_block_delta" and event.document.delta.partial_json or "")
+    end
+    assert.equal(ARGUMENTS, table.concat(arguments))
+    assert.equal("tool_use", events[#events - 1].document.delta.stop_reason)
+  end)
+
+  it("in streamGenerateContent: CRLF, usage in every chunk, the reason in the last; or one array", function()
+    local out = run("gemini", "demo", say "gemini", { stream = true })
+    assert.is_nil(out.body:find("[^\r]\n"))
+    local events = events_of(out)
+    for i, event in ipairs(events) do
+      assert.is_truthy(event.document.usageMetadata.totalTokenCount)
+      assert.equal(i == #events and "STOP" or nil, event.document.candidates[1].finishReason)
+    end
+    out = run("gemini", "demo", say "gemini", { stream = true, framing = "json_array" })
+    assert.equal("application/json", out.headers["content-type"])
+    assert.equal(#events, #assert(json.parse(out.body)))
+  end)
+end)
+
+describe("demo, conversations with tools", function()
+  it("calls a tool when the text asks for it, and not otherwise", function()
+    local tools = TOOLS.openai_chat:gsub(',"tool_choice":"required"', "")
+    local function answer(text)
+      local body = ('{"messages":[{"role":"user","content":"%s"}]%s}'):format(text, tools:gsub("%%", "%%%%"))
+      return json.parse(run("openai_chat", "demo", body).body).choices[1].finish_reason
+    end
+    assert.equal("tool_calls", answer "Please use the tool")
+    assert.equal("tool_calls", answer "get weather for Paris")
+    assert.equal("stop", answer "Good day")
+  end)
+
+  it("never calls one when told not to", function()
+    local body = say("openai_chat", (TOOLS.openai_chat:gsub('"required"', '"none"')))
+    assert.equal("stop", json.parse(run("openai_chat", "demo", body).body).choices[1].finish_reason)
+  end)
+
+  it("answers with the result afterwards", function()
+    local bodies = {
+      openai_chat = '{"messages":[{"role":"user","content":"use the tool"},{"role":"assistant","content":null},'
+        .. '{"role":"tool","tool_call_id":"c","content":"rain"}]' .. TOOLS.openai_chat .. "}",
+      openai_responses = '{"input":[{"role":"user","content":"use the tool"},{"type":"function_call_output","call_id":"c","output":"rain"}]'
+        .. TOOLS.openai_responses .. "}",
+      anthropic = '{"messages":[{"role":"user","content":"use the tool"},{"role":"user","content":[{"type":"tool_result",'
+        .. '"tool_use_id":"t","content":[{"type":"text","text":"rain"}]}]}]' .. TOOLS.anthropic .. "}",
+      gemini = '{"contents":[{"role":"user","parts":[{"text":"use the tool"}]},{"role":"user","parts":[{"functionResponse":{"name":"x",'
+        .. '"response":{"r":"rain"}}}]}]' .. TOOLS.gemini .. "}",
+    }
+    for dialect, body in pairs(bodies) do
+      local out = run(dialect, "demo", body).body
+      assert.truthy(out:find("The tool answered: ", 1, true) and out:find("rain", 1, true), dialect .. ": " .. out)
+    end
+  end)
+
+  it("makes arguments up for any schema, however odd", function()
+    local function arguments(schema)
+      local body = say("anthropic", ',"tools":[{"name":"t","input_schema":' .. schema .. '}],"tool_choice":{"type":"tool","name":"t"}')
+      return json.raw(json.parse(run("anthropic", "demo", body).body).content[1], "input")
+    end
+    assert.equal("{}", arguments '{"type":"object"}')
+    assert.equal("{}", arguments "{}")
+    assert.equal('{"q":"Good day"}', arguments '{"type":"object","properties":{"q":{"type":"string"}}}')
+    assert.equal('{"a":["example"],"o":{"n":1.5},"b":true,"k":7}', arguments('{"properties":{"a":{"type":"array","items":{"type":"string"}},'
+      .. '"o":{"type":"OBJECT","properties":{"n":{"type":"NUMBER"}}},"b":{"type":["boolean","null"]},"k":{"const":7}}}'))
+    assert.equal('{"r":{"city":"Paris"}}', arguments('{"properties":{"r":{"$ref":"#/$defs/r"}},'
+      .. '"$defs":{"r":{"type":"object","properties":{"city":{"type":"string"}}}}}'))
+    assert.is_truthy(arguments('{"properties":{"r":{"$ref":"#/properties/r/properties/r"},"s":{"type":"object","properties":{"s":{"$ref":"#/properties/s"}}}}}'))
+  end)
+end)
+
+describe("demo told to misbehave", function()
+  for dialect in pairs(SAY) do
+    it("fails with a status in " .. dialect, function()
+      local out = run(dialect, "demo-status-429", say(dialect))
+      assert.equal(429, out.status)
+      assert.equal("1", out.headers["retry-after"])
+      assert.truthy(json.parse(out.body).error.message:find("429", 1, true))
+    end)
+
+    it("breaks off in " .. dialect, function()
+      local out = run(dialect, "demo-cut-2", say(dialect), { stream = true })
+      assert.matches("^upstream: demo%-cut", out.failed)
+      assert.equal(2, #events_of(out))
+      assert.is_nil(json.parse(run(dialect, "demo-cut", say(dialect)).body))
+    end)
+
+    it("sends an error in mid-stream in " .. dialect, function()
+      local out = run(dialect, "demo-error-event", say(dialect), { stream = true })
+      assert.equal(200, out.status)
+      local events = events_of(out)
+      assert.truthy(out.body:find("overloaded", 1, true))
+      assert.is_nil(types_of(events):find("completed", 1, true) or types_of(events):find("message_stop", 1, true))
+      assert.is_nil(out.body:find("[DONE]", 1, true))
+    end)
+
+    it("is slow in " .. dialect, function()
+      local timer = require "cliproxy.timer"
+      local started = timer.now()
+      run(dialect, "demo-slow-10", say(dialect), { stream = true })
+      assert.is_true(timer.now() - started >= 0.05)
+    end)
+  end
+
+  it("talks at length", function()
+    local answer = json.parse(run("openai_chat", "demo-long-500", say "openai_chat").body)
+    assert.equal(500, answer.usage.completion_tokens)
+  end)
+
+  it("refuses names that mean nothing", function()
+    local out = run("openai_chat", "demo-fast-and-furious", say "openai_chat")
+    assert.equal(404, out.status)
+    assert.equal("model_not_found", json.parse(out.body).error.code)
+  end)
+
+  it("survives bodies of the wrong shape", function()
+    for _, body in ipairs { "{}", '{"messages":3,"input":{},"contents":"x","tools":[1,null,{}],"tool_choice":[]}',
+      '{"messages":[1,null],"input":[1,[]],"contents":[null,3],"system":[{"text":1}],"tools":{"a":1}}',
+      '{"messages":[{"role":"user","content":[null,{"text":3}]}],"input":[{"type":3}],"contents":[{"parts":[1]}],"max_tokens":"x"}' } do
+      for dialect in pairs(SAY) do
+        assert.equal(200, run(dialect, "demo", body).status, dialect .. " " .. body)
+      end
+    end
+  end)
+end)
+
+describe("demo, other operations", function()
+  local function other(dialect, operation, body)
+    return assert(json.parse(run(dialect, "demo", body, { operation = operation }).body))
+  end
+
+  it("counts", function()
+    assert.equal(2, other("anthropic", "count", '{"model":"demo","messages":[{"role":"user","content":"abcdefg"}]}').input_tokens)
+    assert.equal(2, other("gemini", "count", '{"contents":[{"parts":[{"text":"abcdefg"}]}]}').totalTokens)
+    assert.equal("response.input_tokens", other("openai_responses", "count", '{"input":"abcdefg"}').object)
+  end)
+
+  it("embeds, as numbers and in base64", function()
+    local plain = other("openai_chat", "embed", '{"input":["a","b"],"dimensions":5}')
+    assert.same({ 2, 5 }, { #plain.data, #plain.data[1].embedding })
+    local coded = other("openai_chat", "embed", '{"input":["a","b"],"dimensions":5,"encoding_format":"base64"}')
+    local bytes = require("cliproxy.crypto").base64_decode(coded.data[1].embedding)
+    assert.equal(20, #bytes)
+    local ffi = require "ffi"
+    local floats = ffi.new("float[5]")
+    ffi.copy(floats, bytes, 20)
+    for i = 1, 5 do
+      assert.equal(plain.data[1].embedding[i], floats[i - 1])
+    end
+    assert.equal(64, #other("gemini", "embed", '{"content":{"parts":[{"text":"a"}]}}').embedding.values)
+    assert.equal(2, #other("gemini", "embed", '{"requests":[{"content":{"parts":[{"text":"a"}]}},{"content":{}}]}').embeddings)
+  end)
+
+  it("completes", function()
+    local answer = other("openai_chat", "complete", '{"prompt":"Good day"}')
+    assert.same({ "text_completion", TEXT }, { answer.object, answer.choices[1].text })
+    local events = events_of(run("openai_chat", "demo", '{"prompt":"x"}', { operation = "complete", stream = true }))
+    assert.equal("[DONE]", events[#events].data)
+  end)
+end)
