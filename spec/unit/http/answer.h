@@ -38,7 +38,7 @@ static inline long answer_chunks(const char *p, size_t n, cpx_buf *joined, answe
     if (!eol) return n - at > 10 ? -1 : 0;
     char *stop;
     unsigned long size = strtoul(p + at, &stop, 16);
-    if (stop != eol || stop == p + at || p[at] == '0' + (size != 0)) return -1;
+    if (stop != eol || stop == p + at || (size && p[at] == '0')) return -1;
     at = (size_t)(eol - p) + 2;
     if (n - at < size + 2) return 0;
     if (memcmp(p + at + size, "\r\n", 2) != 0) return -1;

@@ -9,6 +9,7 @@
  *
  * end: KEEP (the connection serves another request), CLOSE (it closes behind the answer). A row is answered exactly once.
  */
+/* clang-format off */
 #ifndef ROW
 #error "define ROW and LONG first"
 #endif
