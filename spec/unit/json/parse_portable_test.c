@@ -1,5 +1,0 @@
-/* The tests of parse_test.c over the portable twin of the string scan: the parser is compiled once more, without SSE2.
- */
-#define CPX_JSON_PORTABLE 1
-#include "parse_test.c"
-#include "json/parse.c"
