@@ -1,5 +1,5 @@
 --- Anthropic, by API key.
-local discover = require "lib.discover"
+local discover = require("lib.discover")
 
 -- Strict mirrors refuse beta flags that they do not know: `betas` lists those to let through.
 local function keep(flags, allowed)

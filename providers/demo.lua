@@ -1,22 +1,24 @@
---- A provider without a network: deterministic, native in all four dialects, streaming or not. What a new user talks to first,
+--- A provider without a network: deterministic, native in all four dialects, streaming or not. What a new user talks
+--- to first,
 --- and what tests lean on. The model's name says how it behaves:
 ---
 ---     demo, demo-fast       answers at once                demo-status-429    fails with that status
 ---     demo-slow[-MS]        waits before every event       demo-cut[-N]       breaks off after N events
 ---     demo-long-N           says N words                   demo-error-event   sends an error in mid-stream
 ---
---- It calls a tool when the request offers one and its text asks for it ("use the weather tool"), or when tool_choice demands it.
-local behaviour = require "lib.demo_behaviour"
-local content = require "lib.demo_content"
-local extras = require "lib.demo_extras"
-local json = require "cliproxy.json"
-local timer = require "cliproxy.timer"
+--- It calls a tool when the request offers one and its text asks for it ("use the weather tool"), or when tool_choice
+--- demands it.
+local behaviour = require("lib.demo_behaviour")
+local content = require("lib.demo_content")
+local extras = require("lib.demo_extras")
+local json = require("cliproxy.json")
+local timer = require("cliproxy.timer")
 
 local dialects = {
-  openai_chat = require "lib.demo_openai_chat",
-  openai_responses = require "lib.demo_openai_responses",
-  anthropic = require "lib.demo_anthropic",
-  gemini = require "lib.demo_gemini",
+  openai_chat = require("lib.demo_openai_chat"),
+  openai_responses = require("lib.demo_openai_responses"),
+  anthropic = require("lib.demo_anthropic"),
+  gemini = require("lib.demo_gemini"),
 }
 
 local function send_json(reply, status, value, headers)
@@ -80,7 +82,8 @@ return {
       return send_json(reply, 404, dialect.error(404, wrong))
     elseif how.status then
       local headers = how.status == 429 and { ["retry-after"] = "1" } or {}
-      return send_json(reply, how.status, dialect.error(how.status, "demo was asked to fail with status " .. how.status), headers)
+      return send_json(reply, how.status, dialect.error(how.status, "demo was asked to fail with status "
+        .. how.status), headers)
     elseif call.operation ~= "generate" and call.operation ~= "complete" then
       return send_json(reply, 200, extras[call.operation](call))
     end

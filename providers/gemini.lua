@@ -1,5 +1,5 @@
 --- Gemini (Google AI Studio), by API key.
-local discover = require "lib.discover"
+local discover = require("lib.discover")
 
 ---@type cliproxy.Provider
 return {

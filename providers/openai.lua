@@ -1,5 +1,5 @@
 --- OpenAI by API key: Chat Completions, Responses, completions, embeddings.
-local discover = require "lib.discover"
+local discover = require("lib.discover")
 
 ---@type cliproxy.Provider
 return {

@@ -1,8 +1,8 @@
 --- Who asks: client keys by four carriers, compared in constant time; guesses are slowed; keys are never logged.
-local crypto = require "cliproxy.crypto"
-local errors = require "cliproxy.errors"
-local text = require "cliproxy.text"
-local timer = require "cliproxy.timer"
+local crypto = require("cliproxy.crypto")
+local errors = require("cliproxy.errors")
+local text = require("cliproxy.text")
+local timer = require("cliproxy.timer")
 
 local M = {}
 

@@ -1,7 +1,7 @@
 --- /v1/admin/*: reload now, and the live feed of requests.
-local errors = require "cliproxy.errors"
-local events = require "cliproxy.events"
-local json = require "cliproxy.json"
+local errors = require("cliproxy.errors")
+local events = require("cliproxy.events")
+local json = require("cliproxy.json")
 
 local M = {}
 

@@ -1,13 +1,13 @@
 --- From a committed reply to the client's answer: head, relay or hooks, and the last words of what broke.
-local attempt = require "cliproxy.attempt"
-local decide = require "cliproxy.decide"
-local dialects = require "cliproxy.dialects"
-local errors = require "cliproxy.errors"
-local headers = require "cliproxy.headers"
-local json = require "cliproxy.json"
-local log = require "cliproxy.log"
-local reframe = require "cliproxy.reframe"
-local show = require "cliproxy.show"
+local attempt = require("cliproxy.attempt")
+local decide = require("cliproxy.decide")
+local dialects = require("cliproxy.dialects")
+local errors = require("cliproxy.errors")
+local headers = require("cliproxy.headers")
+local json = require("cliproxy.json")
+local log = require("cliproxy.log")
+local reframe = require("cliproxy.reframe")
+local show = require("cliproxy.show")
 
 local M = {}
 

@@ -1,14 +1,14 @@
 --- One attempt: account → call → hooks → send → peek. Nothing of it reaches the client.
-local budget = require "cliproxy.budget"
-local dialects = require "cliproxy.dialects"
-local errors = require "cliproxy.errors"
-local headers = require "cliproxy.headers"
-local json = require "cliproxy.json"
-local live = require "cliproxy.live"
-local reply_api = require "cliproxy.reply"
-local request_view = require "cliproxy.request_view"
-local system = require "cliproxy.system"
-local text = require "cliproxy.text"
+local budget = require("cliproxy.budget")
+local dialects = require("cliproxy.dialects")
+local errors = require("cliproxy.errors")
+local headers = require("cliproxy.headers")
+local json = require("cliproxy.json")
+local live = require("cliproxy.live")
+local reply_api = require("cliproxy.reply")
+local request_view = require("cliproxy.request_view")
+local system = require("cliproxy.system")
+local text = require("cliproxy.text")
 
 local M = {}
 
@@ -134,7 +134,8 @@ local function own_request(work, call)
     if not ok then
       return method
     elseif type(method) ~= "string" or type(path) ~= "string" then
-      return errors.new("script_result", { hook = instance.owners.endpoint.name, found = type(method) .. ", " .. type(path),
+      return errors.new("script_result", { hook = instance.owners.endpoint.name, found = type(method) .. ", "
+        .. type(path),
         expected = "method and path" })
     end
     call.method, call.url = method, (instance.options.base_url or "") .. path
@@ -144,7 +145,8 @@ local function own_request(work, call)
   if not ok then
     return body
   elseif body == nil then
-    return errors.new("script_refused", { text = tostring(message or "the provider cannot take this request"), param = param })
+    return errors.new("script_refused", { text = tostring(message or "the provider cannot take this request"),
+      param = param })
   end
   call.body = type(body) == "table" and json.encode(body) or body
 end
@@ -171,7 +173,8 @@ end
 local function execute(work, call)
   local instance = work.target.instance
   local run = instance.provider.execute
-  return reply_api.execute({ stream = call.stream, dialect = call.dialect, framing = call.framing, timeouts = call.timeouts },
+  return reply_api.execute({ stream = call.stream, dialect = call.dialect, framing = call.framing,
+    timeouts = call.timeouts },
     function(writer)
       return run(call, writer)
     end, instance.owners.execute)
@@ -289,9 +292,11 @@ function M.discover_call(instance)
   local dialect = instance.provider.dialects and instance.provider.dialects[1] or "openai_chat"
   return {
     operation = "models", dialect = dialect, model = "", stream = false, method = "GET",
-    url = (instance.options.base_url or "") .. (not instance.own and dialects.of(dialect).path("models", "", false) or ""),
+    url = (instance.options.base_url or "") .. (not instance.own and dialects.of(dialect).path("models", "", false)
+      or ""),
     headers = up, options = instance.options, attempt = 1, timeouts = instance.timeouts, request = {},
-    proxy_url = instance.proxy_url, unix_socket = instance.unix_socket, ca_file = instance.ca_file, http2 = instance.http2,
+    proxy_url = instance.proxy_url, unix_socket = instance.unix_socket, ca_file = instance.ca_file,
+      http2 = instance.http2,
   }
 end
 

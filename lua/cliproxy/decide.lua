@@ -1,17 +1,19 @@
---- What a provider's answer means: whose fault a failure is, and whether the request is answered, sent again, or sent elsewhere.
+--- What a provider's answer means: whose fault a failure is, and whether the request is answered, sent again, or sent
+--- elsewhere.
 ---
 --- Until failover exists the policy always answers. The kinds are those that `classify` hooks return, too.
-local dialects = require "cliproxy.dialects"
-local errors = require "cliproxy.errors"
-local json = require "cliproxy.json"
-local text = require "cliproxy.text"
+local dialects = require("cliproxy.dialects")
+local errors = require("cliproxy.errors")
+local json = require("cliproxy.json")
+local text = require("cliproxy.text")
 
 local M = {}
 
 ---@alias cliproxy.Kind "client"|"auth"|"signin"|"quota"|"overloaded"|"missing_model"|"upstream"
 
 ---@type table<string, boolean>
-M.kinds = { client = true, auth = true, signin = true, quota = true, overloaded = true, missing_model = true, upstream = true }
+M.kinds = { client = true, auth = true, signin = true, quota = true, overloaded = true, missing_model = true,
+  upstream = true }
 
 local BY_STATUS = {
   [401] = "auth", [402] = "quota", [403] = "auth", [404] = "missing_model", [408] = "upstream", [429] = "quota",
@@ -43,7 +45,7 @@ local OF_CODE = {
   too_big = "upstream_event_too_big",
 }
 
-local OF_KIND = { overloaded = "upstream_overloaded", quota = "upstream_overloaded", timeout = "upstream_timeout" }
+local OF_KIND = { upstream = "upstream_failed", overloaded = "upstream_overloaded", quota = "upstream_overloaded", timeout = "upstream_timeout" }
 
 --- The failure of a call that broke off, before any answer or in the middle of one.
 ---@param work cliproxy.Work
@@ -85,7 +87,8 @@ local function where(work)
   return config.file .. (line and " (line " .. line .. ")" or "")
 end
 
---- Reads a failed answer (status ≥ 400, body held): its kind, and the failure to answer with; no failure: the answer passes as it is.
+--- Reads a failed answer (status ≥ 400, body held): its kind, and the failure to answer with; no failure: the answer
+--- passes as it is.
 ---@param work cliproxy.Work
 ---@param reply cliproxy.Reply
 ---@param classify? fun(view: table): cliproxy.Kind? the script's rule, already protected
@@ -125,7 +128,8 @@ function M.check_success(work, reply)
   local status, instance = reply.status, work.target.instance
   if status >= 300 then
     local location = (reply:header("location") or "nowhere"):gsub("[?#].*", "")
-    return errors.new("upstream_redirect", { provider = instance.name, status = status, location = text.excerpt(location) })
+    return errors.new("upstream_redirect", { provider = instance.name, status = status,
+      location = text.excerpt(location) })
   end
   local type_of = reply:header("content-type")
   if type_of and not type_of:find("html", 1, true) then

@@ -1,5 +1,5 @@
 --- The table of paths: which method, operation and dialect; and what to say about paths that nearly are one.
-local text = require "cliproxy.text"
+local text = require("cliproxy.text")
 
 local M = {}
 
@@ -17,8 +17,8 @@ local M = {}
 ---@field admin? boolean the admin rule applies
 
 local function row(methods, path, operation, dialect, more)
-  local entry = { path = path, methods = methods, allow = table.concat(methods, ", "), operation = operation, dialect = dialect,
-    proxied = false }
+  local allow = table.concat(methods, ", ")
+  local entry = { path = path, methods = methods, allow = allow, operation = operation, dialect = dialect, proxied = false }
   for _, method in ipairs(methods) do
     methods[method] = true
   end
@@ -151,8 +151,9 @@ end
 function M.near_miss(path, base)
   local bare = path:gsub("//+", "/"):gsub("(.)/$", "%1")
   if bare ~= path and M.find(bare) then
-    return "the path is " .. bare .. ": remove the " .. (path:sub(-1) == "/" and "slash at its end" or "doubled slash")
-      .. ", or set your client's base URL to " .. base .. (bare:find("^/v1/") and not bare:find("^/v1/messages") and "/v1" or "")
+    local wrong = path:sub(-1) == "/" and "slash at its end" or "doubled slash"
+    local version = bare:find("^/v1/") and not bare:find("^/v1/messages") and "/v1" or ""
+    return ("the path is %s: remove the %s, or set your client's base URL to %s%s"):format(bare, wrong, base, version)
   end
   if bare:find("^/v1/engines/") or bare:find("^/engines/") then
     return "engines are gone from the API: name the model in the body and POST /v1/completions or /v1/chat/completions"

@@ -1,7 +1,9 @@
---- Every error that a client can get from cliproxy itself: one row a code. docs/errors.md is its manual; a spec compares both.
+--- Every error that a client can get from cliproxy itself: one row a code. docs/errors.md is its manual; a spec
+--- compares both.
 ---
---- A failure is a table `{ status, code, text, param?, headers? }` made by `new` or `raw`. The envelope is the dialect's.
-local dialects = require "cliproxy.dialects"
+--- A failure is a table `{ status, code, text, param?, headers? }` made by `new` or `raw`. The envelope is the
+--- dialect's.
+local dialects = require("cliproxy.dialects")
 
 local M = {}
 
@@ -73,7 +75,8 @@ M.rows = {
   -- The provider's server.
   upstream_connect = { 502, "provider {provider} could not be reached: {text}." },
   upstream_dns = { 502, "provider {provider}: the name of its host could not be resolved: {text}." },
-  upstream_tls = { 502, "provider {provider}: no trusted TLS connection: {text}. For a certificate of your own set ca_file." },
+  upstream_tls = { 502,
+    "provider {provider}: no trusted TLS connection: {text}. For a certificate of your own set ca_file." },
   upstream_proxy = { 502, "provider {provider}: the outgoing proxy (proxy_url) failed: {text}." },
   upstream_timeout = { 504, "provider {provider} was too slow: {text}. The limits are timeouts.* in {file}." },
   upstream_closed = { 502, "provider {provider} closed the connection before its answer was complete: {text}." },
@@ -84,9 +87,11 @@ M.rows = {
   upstream_key = { 502, "provider {provider} refused cliproxy's key (account {account}): {status} {text}. "
     .. "Check api_key in {where}.", retry = false },
   upstream_status = { 502, "provider {provider} answered {status}: {text}" },
-  upstream_redirect = { 502, "provider {provider} answered {status}, a redirect to {location}: set base_url to the final address.",
+  upstream_redirect = { 502,
+    "provider {provider} answered {status}, a redirect to {location}: set base_url to the final address.",
     retry = false },
-  upstream_not_json = { 502, "provider {provider} answered {type} instead of JSON: {text}. Check base_url in {where}." },
+  upstream_not_json = { 502,
+    "provider {provider} answered {type} instead of JSON: {text}. Check base_url in {where}." },
 
   -- cliproxy itself.
   memory_full = { 503, "this proxy's scripts hold too much memory; it is being collected. Try again." },

@@ -1,5 +1,5 @@
 --- The live feed of finished requests for `cliproxy tail`: server-sent events, bounded, nobody waits for a slow reader.
-local timer = require "cliproxy.timer"
+local timer = require("cliproxy.timer")
 
 local M = {}
 

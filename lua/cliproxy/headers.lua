@@ -6,7 +6,8 @@ local find, sub = string.find, string.sub
 --- From the client to a provider. "*" at the end: every header that begins so.
 M.to_upstream = {
   { name = "accept", why = "JSON or an event stream: the client's wish" },
-  { name = "anthropic-beta", why = "features of the Messages API; only those in the provider's `betas` where that is set" },
+  { name = "anthropic-beta",
+    why = "features of the Messages API; only those in the provider's `betas` where that is set" },
   { name = "anthropic-version", why = "version of the Messages API" },
   { name = "baggage", why = "trace context" },
   { name = "idempotency-key", why = "the provider's guard against doing a request twice" },
@@ -32,7 +33,8 @@ M.to_client = {
 
 --- What never passes to a provider, whoever asks (the rest is dropped because it is not in the table above).
 M.never = {
-  "authorization", "x-api-key", "x-goog-api-key", "proxy-authorization", "cookie", "origin", "referer", "user-agent", "x-app",
+  "authorization", "x-api-key", "x-goog-api-key", "proxy-authorization", "cookie", "origin", "referer", "user-agent",
+    "x-app",
   "x-stainless-*", "accept-encoding", "forwarded", "x-forwarded-*", "sec-*", "host", "connection", "content-length",
 }
 

@@ -1,10 +1,10 @@
 --- /v1/health: alive. /v1/health/deep: configuration, scripts, generations, loop lag, memory, connections.
-local budget = require "cliproxy.budget"
-local json = require "cliproxy.json"
-local live = require "cliproxy.live"
-local reply_api = require "cliproxy.reply"
-local server = require "cliproxy.server"
-local system = require "cliproxy.system"
+local budget = require("cliproxy.budget")
+local json = require("cliproxy.json")
+local live = require("cliproxy.live")
+local reply_api = require("cliproxy.reply")
+local server = require("cliproxy.server")
+local system = require("cliproxy.system")
 
 local M = {}
 
@@ -18,7 +18,8 @@ M.last_reload = nil
 ---@param headers table<string, string>
 function M.serve(work, headers)
   headers["content-type"], headers["cache-control"] = "application/json", "no-store"
-  work.exchange:respond(200, headers, ('{"status":"ok","version":"%s","generation":%d,"uptime":%.1f}'):format(system.version,
+  work.exchange:respond(200, headers,
+    ('{"status":"ok","version":"%s","generation":%d,"uptime":%.1f}'):format(system.version,
     work.snapshot.generation, system.now() - started))
 end
 
@@ -76,7 +77,8 @@ function M.report(snapshot)
     version = system.version,
     pid = system.pid(),
     uptime = system.now() - started,
-    configuration = { path = config.path or json.null, generation = snapshot.generation, listen = json.array(config.listen) },
+    configuration = { path = config.path or json.null, generation = snapshot.generation,
+      listen = json.array(config.listen) },
     reload = last and reload_of(last) or json.null,
     scripts = scripts_of(snapshot),
     providers = providers_of(snapshot),

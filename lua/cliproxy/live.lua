@@ -1,6 +1,6 @@
 --- The generation that serves, and those that requests under way still hold.
-local access = require "cliproxy.access"
-local guard = require "cliproxy.guard"
+local access = require("cliproxy.access")
+local guard = require("cliproxy.guard")
 
 local M = {}
 

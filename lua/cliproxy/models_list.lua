@@ -1,11 +1,12 @@
---- GET /v1/models and /v1beta/models: plain ids of routes and instances, and what `discover` hooks find; shaped by the caller.
-local attempt = require "cliproxy.attempt"
-local budget = require "cliproxy.budget"
-local errors = require "cliproxy.errors"
-local log = require "cliproxy.log"
-local system = require "cliproxy.system"
-local task = require "cliproxy.task"
-local text = require "cliproxy.text"
+--- GET /v1/models and /v1beta/models: plain ids of routes and instances, and what `discover` hooks find; shaped by the
+--- caller.
+local attempt = require("cliproxy.attempt")
+local budget = require("cliproxy.budget")
+local errors = require("cliproxy.errors")
+local log = require("cliproxy.log")
+local system = require("cliproxy.system")
+local task = require("cliproxy.task")
+local text = require("cliproxy.text")
 
 local M = {}
 
@@ -69,7 +70,8 @@ local function refresh(snapshot)
   for _, name in ipairs(snapshot.names) do
     local instance = snapshot.instances[name]
     local entry = found[instance]
-    if instance.provider and instance.provider.discover and not instance.off and not (entry and is_fresh(entry, instance)) then
+    local asks = instance.provider and instance.provider.discover and not instance.off
+    if asks and not (entry and is_fresh(entry, instance)) then
       jobs[#jobs + 1] = function()
         found[instance] = ask(instance, entry)
       end
@@ -118,7 +120,8 @@ function shapes.openai(model)
 end
 
 function shapes.anthropic(model)
-  return '{"type":"model","id":' .. text.quote(model.id) .. ',"display_name":' .. text.quote(model.id) .. ',"created_at":"'
+  return '{"type":"model","id":' .. text.quote(model.id) .. ',"display_name":' .. text.quote(model.id)
+    .. ',"created_at":"'
     .. CREATED_TEXT .. '"}'
 end
 
@@ -135,7 +138,8 @@ end
 
 function lists.anthropic(rows, models)
   local first, last = models[1], models[#models]
-  return '{"data":[' .. table.concat(rows, ",") .. '],"has_more":false,"first_id":' .. (first and text.quote(first.id) or "null")
+  return '{"data":[' .. table.concat(rows, ",") .. '],"has_more":false,"first_id":' .. (first and text.quote(first.id)
+    or "null")
     .. ',"last_id":' .. (last and text.quote(last.id) or "null") .. "}"
 end
 

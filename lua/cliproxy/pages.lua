@@ -1,11 +1,11 @@
 --- The page at "/": where this proxy's endpoints are.
-local system = require "cliproxy.system"
+local system = require("cliproxy.system")
 
 local M = {}
 
 local PAGE = [[
 <!doctype html><html lang="en"><meta charset="utf-8"><title>cliproxy</title>
-<style>body{font:16px/1.5 sans-serif;max-width:42em;margin:3em auto;padding:0 1em}code{background:#eee;padding:0 .3em}</style>
+<style>body{font:16px/1.5 sans-serif;max-width:42em;margin:3em auto}code{background:#eee;padding:0 .3em}</style>
 <h1>cliproxy %s</h1>
 <p>A local LLM proxy. Set your client's base URL:</p>
 <table>

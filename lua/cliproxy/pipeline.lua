@@ -1,19 +1,19 @@
 --- The way of one request: door → route → attempt → decide → relay → record.
-local access = require "cliproxy.access"
-local answer = require "cliproxy.answer"
-local attempt = require "cliproxy.attempt"
-local budget = require "cliproxy.budget"
-local dialects = require "cliproxy.dialects"
-local endpoints = require "cliproxy.endpoints"
-local errors = require "cliproxy.errors"
-local guard = require "cliproxy.guard"
-local json = require "cliproxy.json"
-local live = require "cliproxy.live"
-local log = require "cliproxy.log"
-local pages = require "cliproxy.pages"
-local record = require "cliproxy.record"
-local request_id = require "cliproxy.request_id"
-local request_view = require "cliproxy.request_view"
+local access = require("cliproxy.access")
+local answer = require("cliproxy.answer")
+local attempt = require("cliproxy.attempt")
+local budget = require("cliproxy.budget")
+local dialects = require("cliproxy.dialects")
+local endpoints = require("cliproxy.endpoints")
+local errors = require("cliproxy.errors")
+local guard = require("cliproxy.guard")
+local json = require("cliproxy.json")
+local live = require("cliproxy.live")
+local log = require("cliproxy.log")
+local pages = require("cliproxy.pages")
+local record = require("cliproxy.record")
+local request_id = require("cliproxy.request_id")
+local request_view = require("cliproxy.request_view")
 
 local M = {}
 
@@ -188,7 +188,8 @@ local function wrong_dialect(work, instance)
       paths[#paths + 1] = dialects.of(name).main_path
     end
   end
-  return errors.new("wrong_dialect", { provider = instance.name, speaks = table.concat(speaks, " and "), dialect = work.dialect,
+  return errors.new("wrong_dialect", { provider = instance.name, speaks = table.concat(speaks, " and "),
+    dialect = work.dialect,
     paths = table.concat(paths, " or "), param = work.model_in_body and "model" or nil })
 end
 

@@ -1,9 +1,9 @@
 --- One line a request in the log, and the live events.
-local events = require "cliproxy.events"
-local json = require "cliproxy.json"
-local log = require "cliproxy.log"
-local system = require "cliproxy.system"
-local text = require "cliproxy.text"
+local events = require("cliproxy.events")
+local json = require("cliproxy.json")
+local log = require("cliproxy.log")
+local system = require("cliproxy.system")
+local text = require("cliproxy.text")
 
 local M = {}
 
@@ -84,6 +84,14 @@ function M.facts(work)
   }
 end
 
+-- Health is asked for every few seconds by whoever watches over the process.
+local function level_of(work)
+  if (work.status or 0) >= 500 then
+    return log.warn
+  end
+  return work.operation == "health" and log.debug or log.info
+end
+
 local function publish(facts)
   facts.time = system.time()
   for name, value in pairs(facts) do
@@ -94,13 +102,13 @@ local function publish(facts)
   events.publish(json.encode(facts))
 end
 
---- Writes the line and tells the readers of the live feed. `work.status`, `first_at`, `ended_at`, `usage`, `note` are set.
+--- Writes the line and tells the readers of the live feed. `work.status`, `first_at`, `ended_at`, `usage`, `note` are
+--- set.
 ---@param work cliproxy.Work
 function M.write(work)
   local listened = events.wanted()
   local facts = (listened or work.snapshot.config.log.format == "json") and M.facts(work) or nil
-  local level = (work.status or 0) >= 500 and log.warn or log.info
-  level(work.id .. " " .. M.line(work), facts)
+  level_of(work)(work.id .. " " .. M.line(work), facts)
   if listened then
     publish(facts)
   end

@@ -1,5 +1,5 @@
 --- Request ids: "req_", a random part a process, and a counter. Unique, cheap, and sortable within one run.
-local crypto = require "cliproxy.crypto"
+local crypto = require("cliproxy.crypto")
 
 local M = {}
 

@@ -1,5 +1,5 @@
 --- The client's request as route functions and hooks see it: read-only, and read only when asked for.
-local json = require "cliproxy.json"
+local json = require("cliproxy.json")
 
 local M = {}
 
@@ -53,8 +53,8 @@ local meta = {
     return read and read(work)
   end,
   __newindex = function(_, name)
-    error(("request.%s cannot be set: the request is read-only; edit call.body, call.headers or call.url"):format(tostring(name)),
-      2)
+    local text = "request.%s cannot be set: the request is read-only; edit call.body, call.headers or call.url"
+    error(text:format(tostring(name)), 2)
   end,
   __metatable = "request",
 }

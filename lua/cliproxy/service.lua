@@ -1,17 +1,17 @@
 --- A worker from start to end: configuration → snapshot → listeners → handler; reload; signals; drain.
-local admin = require "cliproxy.admin"
-local config = require "cliproxy.config"
-local findings = require "cliproxy.findings"
-local health = require "cliproxy.health"
-local live = require "cliproxy.live"
-local log = require "cliproxy.log"
-local models_list = require "cliproxy.models_list"
-local pages = require "cliproxy.pages"
-local pipeline = require "cliproxy.pipeline"
-local reload = require "cliproxy.reload"
-local server = require "cliproxy.server"
-local snapshots = require "cliproxy.snapshot"
-local system = require "cliproxy.system"
+local admin = require("cliproxy.admin")
+local config = require("cliproxy.config")
+local findings = require("cliproxy.findings")
+local health = require("cliproxy.health")
+local live = require("cliproxy.live")
+local log = require("cliproxy.log")
+local models_list = require("cliproxy.models_list")
+local pages = require("cliproxy.pages")
+local pipeline = require("cliproxy.pipeline")
+local reload = require("cliproxy.reload")
+local server = require("cliproxy.server")
+local snapshots = require("cliproxy.snapshot")
+local system = require("cliproxy.system")
 
 local M = {}
 
@@ -185,7 +185,8 @@ function M.run(options)
   on_signals()
   local settings = snapshot.config
   lock(settings)
-  log.info(("cliproxy %s, %s"):format(system.version, settings.path or "built-in configuration: demo alone; see config.lua.example"))
+  log.info(("cliproxy %s, %s"):format(system.version, settings.path
+    or "built-in configuration: demo alone; see config.lua.example"))
   local ok
   ok, message = listen(settings)
   if not ok then

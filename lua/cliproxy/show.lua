@@ -1,6 +1,7 @@
---- What was sent to a provider, for `cliproxy try --show-upstream`: one line, keys masked, told only to who may administer.
-local access = require "cliproxy.access"
-local json = require "cliproxy.json"
+--- What was sent to a provider, for `cliproxy try --show-upstream`: one line, keys masked, told only to who may
+--- administer.
+local access = require("cliproxy.access")
+local json = require("cliproxy.json")
 
 local M = {}
 
@@ -19,7 +20,8 @@ local function header_list(headers)
   table.sort(names)
   for i, name in ipairs(names) do
     local value = headers[name]
-    out[i] = name .. ": " .. (is_secret(name) and "***" or type(value) == "table" and table.concat(value, ", ") or value)
+    out[i] = name .. ": " .. (is_secret(name) and "***" or type(value) == "table" and table.concat(value, ", ")
+      or value)
   end
   return table.concat(out, "; ")
 end
@@ -40,7 +42,8 @@ function M.line(work)
     return nil
   end
   local call = work.call
-  local line = ("%s %s [%s] %s"):format(call.method, (call.url:gsub("%?.*", "")), header_list(call.headers), body_of(call.body))
+  local line = ("%s %s [%s] %s"):format(call.method, (call.url:gsub("%?.*", "")), header_list(call.headers),
+    body_of(call.body))
   return (line:sub(1, LINE_MAX):gsub("[^\32-\126]", "?"))
 end
 

@@ -1,7 +1,8 @@
 --- Small text helpers of the core: JSON strings of anything, excerpts for messages, query strings.
 local M = {}
 
-local byte, char, find, format, gsub, sub = string.byte, string.char, string.find, string.format, string.gsub, string.sub
+local byte, char, find, format, gsub, sub = string.byte, string.char, string.find, string.format, string.gsub,
+  string.sub
 
 local ESCAPES = { ['"'] = '\\"', ["\\"] = "\\\\", ["\n"] = "\\n", ["\r"] = "\\r", ["\t"] = "\\t" }
 

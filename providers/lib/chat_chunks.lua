@@ -4,8 +4,8 @@
 ---     chunks:text("Hi")                      -- each call returns a list of events for the client
 ---     chunks:tool_call("call_1", "add", '{"a":1}')
 ---     chunks:finish("stop", { prompt_tokens = 3, completion_tokens = 1 })
-local json = require "cliproxy.json"
-local ordered = require "lib.ordered"
+local json = require("cliproxy.json")
+local ordered = require("lib.ordered")
 
 local M = {}
 M.__index = M
@@ -28,7 +28,8 @@ function M:event(choices, usage)
 end
 
 function M:chunk(delta, finish)
-  return self:event(json.array { ordered("index", 0, "delta", delta, "logprobs", json.null, "finish_reason", finish or json.null) })
+  return self:event(json.array { ordered("index", 0, "delta", delta, "logprobs", json.null, "finish_reason", finish
+    or json.null) })
 end
 
 -- The first chunk carries the role, whatever comes first.

@@ -1,7 +1,7 @@
 --- demo in Anthropic Messages.
-local content = require "lib.demo_content"
-local json = require "cliproxy.json"
-local ordered = require "lib.ordered"
+local content = require("lib.demo_content")
+local json = require("cliproxy.json")
+local ordered = require("lib.ordered")
 
 local M = {}
 
@@ -12,7 +12,8 @@ local TYPES = { [400] = "invalid_request_error", [401] = "authentication_error",
 function M.error(status, message)
   return ordered(
     "type", "error",
-    "error", ordered("type", TYPES[status] or (status < 500 and "invalid_request_error" or "api_error"), "message", message),
+    "error", ordered("type", TYPES[status] or (status < 500 and "invalid_request_error" or "api_error"), "message",
+      message),
     "request_id", "req_demo"
   )
 end

@@ -32,8 +32,8 @@ function M.of(model)
   end
   local word, number = model:match("^demo%-(%a+)%-?(%d*)$")
   if not readers[word] then
-    return nil, ("demo has no model %q. It has demo, demo-fast, demo-slow-MS, demo-long-N, demo-status-N, demo-cut-N and "
-      .. "demo-error-event"):format(model)
+    return nil, ("demo has no model %q. It has demo, demo-fast, demo-slow-MS, demo-long-N, demo-status-N, "
+      .. "demo-cut-N and demo-error-event"):format(model)
   end
   readers[word](how, tonumber(number))
   return how

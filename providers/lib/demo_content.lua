@@ -1,7 +1,7 @@
 --- What demo says: text in pieces, or a tool call with arguments made up from the tool's schema.
-local crypto = require "cliproxy.crypto"
-local json = require "cliproxy.json"
-local schema = require "lib.demo_schema"
+local crypto = require("cliproxy.crypto")
+local json = require("cliproxy.json")
+local schema = require("lib.demo_schema")
 
 local M = {}
 
@@ -42,7 +42,8 @@ end
 --- Whether the text asks for this tool: by name, or by the word "tool".
 local function mentions(text, name)
   text = text:lower()
-  return text:find(name:lower(), 1, true) or text:find(name:lower():gsub("_", " "), 1, true) or text:find("%f[%a]tool%f[%A]")
+  return text:find(name:lower(), 1, true) or text:find(name:lower():gsub("_", " "), 1, true)
+    or text:find("%f[%a]tool%f[%A]")
 end
 
 local function choose(asked)

@@ -1,11 +1,12 @@
 --- demo in Gemini generateContent.
-local content = require "lib.demo_content"
-local json = require "cliproxy.json"
-local ordered = require "lib.ordered"
+local content = require("lib.demo_content")
+local json = require("cliproxy.json")
+local ordered = require("lib.ordered")
 
 local M = {}
 
-local STATUSES = { [400] = "INVALID_ARGUMENT", [401] = "UNAUTHENTICATED", [403] = "PERMISSION_DENIED", [404] = "NOT_FOUND",
+local STATUSES = { [400] = "INVALID_ARGUMENT", [401] = "UNAUTHENTICATED", [403] = "PERMISSION_DENIED",
+  [404] = "NOT_FOUND",
   [429] = "RESOURCE_EXHAUSTED", [503] = "UNAVAILABLE", [504] = "DEADLINE_EXCEEDED" }
 
 function M.error(status, message)
@@ -75,7 +76,8 @@ function M.read(body)
   read_contents(body, asked, all)
   read_tools(body, asked)
   asked.all = table.concat(all, "\n")
-  asked.max_tokens = either(either(body, "generationConfig", "generation_config"), "maxOutputTokens", "max_output_tokens")
+  asked.max_tokens = either(either(body, "generationConfig", "generation_config"), "maxOutputTokens",
+    "max_output_tokens")
   return asked
 end
 

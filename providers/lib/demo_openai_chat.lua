@@ -1,8 +1,8 @@
 --- demo in OpenAI Chat Completions.
-local chat_chunks = require "lib.chat_chunks"
-local content = require "lib.demo_content"
-local json = require "cliproxy.json"
-local ordered = require "lib.ordered"
+local chat_chunks = require("lib.chat_chunks")
+local content = require("lib.demo_content")
+local json = require("cliproxy.json")
+local ordered = require("lib.ordered")
 
 local M = {}
 

@@ -1,8 +1,8 @@
 --- demo in OpenAI Responses.
-local chat = require "lib.demo_openai_chat"
-local content = require "lib.demo_content"
-local json = require "cliproxy.json"
-local ordered = require "lib.ordered"
+local chat = require("lib.demo_openai_chat")
+local content = require("lib.demo_content")
+local json = require("cliproxy.json")
+local ordered = require("lib.ordered")
 
 local M = { error = chat.error }
 
@@ -83,7 +83,8 @@ end
 
 local function usage_of(answer)
   local usage = answer.usage
-  return ordered("input_tokens", usage.input, "input_tokens_details", ordered("cached_tokens", 0), "output_tokens", usage.output,
+  return ordered("input_tokens", usage.input, "input_tokens_details", ordered("cached_tokens", 0), "output_tokens",
+    usage.output,
     "output_tokens_details", ordered("reasoning_tokens", 0), "total_tokens", usage.input + usage.output)
 end
 
@@ -96,11 +97,13 @@ local function response(answer, status, output)
     "status", cut and "incomplete" or status, "background", false,
     "completed_at", done and not cut and answer.created or json.null,
     "error", json.null, "incomplete_details", cut and ordered("reason", "max_output_tokens") or json.null,
-    "instructions", echo(body, "instructions", json.null), "max_output_tokens", echo(body, "max_output_tokens", json.null),
+    "instructions", echo(body, "instructions", json.null), "max_output_tokens", echo(body, "max_output_tokens",
+      json.null),
     "model", answer.model, "output", output, "parallel_tool_calls", echo(body, "parallel_tool_calls", true),
     "previous_response_id", json.null, "reasoning", ordered("effort", json.null, "summary", json.null), "store", false,
     "temperature", echo(body, "temperature", 1), "text", ordered("format", ordered("type", "text")),
-    "tool_choice", echo(body, "tool_choice", "auto"), "tools", echo(body, "tools", json.array {}), "top_p", echo(body, "top_p", 1),
+    "tool_choice", echo(body, "tool_choice", "auto"), "tools", echo(body, "tools", json.array {}), "top_p", echo(body,
+      "top_p", 1),
     "truncation", "disabled", "usage", done and usage_of(answer) or json.null, "user", json.null,
     "metadata", echo(body, "metadata", json.object {})
   )
@@ -111,7 +114,8 @@ local function text_part(text)
 end
 
 local function message_item(answer, status, parts)
-  return ordered("id", "msg_" .. answer.id, "type", "message", "status", status, "content", json.array(parts), "role", "assistant")
+  return ordered("id", "msg_" .. answer.id, "type", "message", "status", status, "content", json.array(parts), "role",
+    "assistant")
 end
 
 local function call_item(answer, status, arguments)
@@ -138,9 +142,11 @@ local function text_events(answer, add)
     add("response.output_text.delta", "item_id", id, "output_index", 0, "content_index", 0, "delta", piece, "logprobs",
       json.array {})
   end
-  add("response.output_text.done", "item_id", id, "output_index", 0, "content_index", 0, "text", answer.text, "logprobs",
+  add("response.output_text.done", "item_id", id, "output_index", 0, "content_index", 0, "text", answer.text,
+    "logprobs",
     json.array {})
-  add("response.content_part.done", "item_id", id, "output_index", 0, "content_index", 0, "part", text_part(answer.text))
+  add("response.content_part.done", "item_id", id, "output_index", 0, "content_index", 0, "part",
+    text_part(answer.text))
 end
 
 local function call_events(answer, add)

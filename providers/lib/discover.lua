@@ -1,6 +1,6 @@
 --- Lists of models, asked from providers: `discover = discover.openai` in a provider script.
-local http = require "cliproxy.http"
-local json = require "cliproxy.json"
+local http = require("cliproxy.http")
+local json = require("cliproxy.json")
 
 local M = {}
 

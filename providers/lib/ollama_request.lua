@@ -1,5 +1,6 @@
---- A Chat Completions request as Ollama's native /api/chat wants it. What Ollama cannot do is refused, naming the field.
-local json = require "cliproxy.json"
+--- A Chat Completions request as Ollama's native /api/chat wants it. What Ollama cannot do is refused, naming the
+--- field.
+local json = require("cliproxy.json")
 
 local M = {}
 

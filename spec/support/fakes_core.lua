@@ -1,6 +1,7 @@
---- Unit-level doubles of the core's bindings: an exchange that remembers its answer, a reply that was recorded, a configuration and
+--- Unit-level doubles of the core's bindings: an exchange that remembers its answer, a reply that was recorded, a
+--- configuration and
 --- a snapshot made by hand.
-local json = require "cliproxy.json"
+local json = require("cliproxy.json")
 
 local M = {}
 
@@ -116,7 +117,8 @@ end
 local Reply = {}
 Reply.__index = Reply
 
---- A provider's answer. `spec`: status, headers, body, events (list of { type, data }), code, message, broken (code of a stream that
+--- A provider's answer. `spec`: status, headers, body, events (list of { type, data }), code, message, broken (code of
+--- a stream that
 --- breaks after its events), kind, script_failed.
 ---@return cliproxy.Reply
 function M.reply(spec)
@@ -176,7 +178,8 @@ function Reply:relay(exchange)
   end
   exchange:write(bytes)
   if self.broken then
-    return { ok = false, code = self.broken, message = "it broke", bytes = #bytes, complete = false, client_gone = false }
+    return { ok = false, code = self.broken, message = "it broke", bytes = #bytes, complete = false,
+      client_gone = false }
   end
   exchange:finish()
   return { ok = not self.incomplete, bytes = #bytes, complete = not self.incomplete, client_gone = false }
@@ -225,7 +228,8 @@ function M.instance(name, provider, more)
     dialects[dialect] = true
   end
   local instance = {
-    name = name, script = "providers/" .. name .. ".lua", provider = provider, options = { base_url = "https://up.example/v1" },
+    name = name, script = "providers/" .. name .. ".lua", provider = provider,
+      options = { base_url = "https://up.example/v1" },
     accounts = { { name = "default", api_key = "sk-secret" } }, dialects = dialects, auth = provider.auth or "bearer",
     timeouts = {}, models = {}, literals = {}, owners = owners, hooks = next(owners) ~= nil, models_ttl = 60,
     own = provider.encode_request ~= nil,

@@ -1,6 +1,6 @@
 --- Anthropic Messages.
-local json = require "cliproxy.json"
-local text = require "cliproxy.text"
+local json = require("cliproxy.json")
+local text = require("cliproxy.text")
 
 local M = { name = "anthropic", title = "Anthropic Messages", main_path = "/v1/messages" }
 

@@ -1,10 +1,11 @@
 --- Gemini generateContent (v1beta).
-local json = require "cliproxy.json"
-local text = require "cliproxy.text"
+local json = require("cliproxy.json")
+local text = require("cliproxy.text")
 
 local M = { name = "gemini", title = "Gemini generateContent", main_path = "/v1beta/models/MODEL:generateContent" }
 
-local VERBS = { generate = "generateContent", count = "countTokens", embed = "embedContent", embed_batch = "batchEmbedContents" }
+local VERBS = { generate = "generateContent", count = "countTokens", embed = "embedContent",
+  embed_batch = "batchEmbedContents" }
 
 local STATUSES = {
   [400] = "INVALID_ARGUMENT",

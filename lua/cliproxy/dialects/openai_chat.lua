@@ -1,5 +1,5 @@
 --- OpenAI Chat Completions, with the endpoints that share its errors: completions, embeddings, models.
-local shared = require "cliproxy.dialects.openai_errors"
+local shared = require("cliproxy.dialects.openai_errors")
 
 local M = { name = "openai_chat", title = "OpenAI Chat Completions", main_path = "/v1/chat/completions" }
 

@@ -1,6 +1,6 @@
 --- The error envelope that Chat Completions, Responses, embeddings and models share.
-local json = require "cliproxy.json"
-local text = require "cliproxy.text"
+local json = require("cliproxy.json")
+local text = require("cliproxy.text")
 
 local M = {}
 

@@ -1,6 +1,6 @@
 --- OpenAI Responses.
-local shared = require "cliproxy.dialects.openai_errors"
-local text = require "cliproxy.text"
+local shared = require("cliproxy.dialects.openai_errors")
+local text = require("cliproxy.text")
 
 local M = { name = "openai_responses", title = "OpenAI Responses", main_path = "/v1/responses" }
 
@@ -24,16 +24,16 @@ M.own_error = shared.own_error
 --- As Chat's, but an unknown model is a 400 here; the status stays 404, which every client understands.
 M.envelope = shared.envelope
 
--- The recorded nested form with the flat keys of the SDK's type, then the terminal event. The numbers of the events before are
--- not known here: a same-dialect stream is not parsed.
+-- The recorded nested form with the flat keys of the SDK's type, then the terminal event. Numbers of events are left out: a
+-- same-dialect stream is not parsed, so that those before are not known.
 function M.stream_error(failure, id)
-  local _, code = shared.names(failure)
-  local message = text.quote(failure.text)
-  return "\n\nevent: error\ndata: {\"type\":\"error\",\"error\":" .. shared.object(failure) .. ",\"code\":" .. text.quote(code)
-    .. ",\"message\":" .. message .. ",\"param\":null}\n\n"
-    .. "event: response.failed\ndata: {\"type\":\"response.failed\",\"response\":{\"id\":" .. text.quote("resp_" .. id)
-    .. ",\"object\":\"response\",\"status\":\"failed\",\"error\":{\"code\":" .. text.quote(code) .. ",\"message\":" .. message
-    .. "},\"output\":[]}}\n\n"
+  local _, word = shared.names(failure)
+  local code, message = text.quote(word), text.quote(failure.text)
+  local failed = '{"type":"error","error":%s,"code":%s,"message":%s,"param":null}'
+  local ended = '{"type":"response.failed","response":{"id":%s,"object":"response","status":"failed",'
+    .. '"error":{"code":%s,"message":%s},"output":[]}}'
+  return "\n\nevent: error\ndata: " .. failed:format(shared.object(failure), code, message)
+    .. "\n\nevent: response.failed\ndata: " .. ended:format(text.quote("resp_" .. id), code, message) .. "\n\n"
 end
 
 local TERMINAL = { ["response.completed"] = true, ["response.incomplete"] = true, ["response.failed"] = true }

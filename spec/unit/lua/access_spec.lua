@@ -1,7 +1,7 @@
-local access = require "cliproxy.access"
-local async = require "spec.support.async"
-local fakes = require "spec.support.fakes_core"
-local timer = require "cliproxy.timer"
+local access = require("cliproxy.access")
+local async = require("spec.support.async")
+local fakes = require("spec.support.fakes_core")
+local timer = require("cliproxy.timer")
 
 local config = fakes.config { api_keys = { { name = "editor", key = "key-one" }, { name = "agent", key = "key-two" } } }
 local keys = access.keys(config)
@@ -10,7 +10,8 @@ local peer = 0
 local function check(headers, query)
   peer = peer + 1 -- guesses are counted by address
   return async(function()
-    local name, failure = access.check(keys, config, fakes.exchange { headers = headers, query = query, peer = "10.0.0." .. peer .. ":1" })
+    local name, failure = access.check(keys, config, fakes.exchange { headers = headers, query = query, peer = "10.0.0."
+      .. peer .. ":1" })
     return { name = name, failure = failure }
   end)
 end
@@ -73,13 +74,16 @@ describe("access", function()
   it("asks for admin_key where there is one, else for this machine", function()
     local open, closed = fakes.config(), fakes.config { admin_key = "adm" }
     assert.is_nil(access.check_admin(access.keys(open), open, fakes.exchange {}))
-    assert.equal("admin_local_only", access.check_admin(access.keys(open), open, fakes.exchange { is_local = false }).code)
+    assert.equal("admin_local_only", access.check_admin(access.keys(open), open,
+      fakes.exchange { is_local = false }).code)
     local set = access.keys(closed)
     assert.equal("admin_key_wrong", access.check_admin(set, closed, fakes.exchange {}).code)
-    assert.is_nil(access.check_admin(set, closed, fakes.exchange { headers = { authorization = "Bearer adm" }, is_local = false }))
+    assert.is_nil(access.check_admin(set, closed, fakes.exchange { headers = { authorization = "Bearer adm" },
+      is_local = false }))
     async(function()
       assert.equal("admin_key_wrong",
-        access.check_admin(set, closed, fakes.exchange { headers = { authorization = "Bearer adn" }, peer = "192.0.2.9:1" }).code)
+        access.check_admin(set, closed, fakes.exchange { headers = { authorization = "Bearer adn" },
+          peer = "192.0.2.9:1" }).code)
     end)
   end)
 end)

@@ -1,7 +1,7 @@
-local async = require "spec.support.async"
-local files_of = require "cliproxy.files"
-local json = require "cliproxy.json"
-local loader_of = require "cliproxy.loader"
+local async = require("spec.support.async")
+local files_of = require("cliproxy.files")
+local json = require("cliproxy.json")
+local loader_of = require("cliproxy.loader")
 
 local loader = loader_of.new(files_of.new(nil, "."), {}, "", 1)
 local part, wrong = loader:run("providers/demo.lua")
@@ -28,7 +28,8 @@ local function run(dialect, model, body, options)
       out.failed, out.ended = kind .. ": " .. message, true
     end,
   }
-  local call = { dialect = dialect, model = model, operation = options.operation or "generate", stream = options.stream or false,
+  local call = { dialect = dialect, model = model, operation = options.operation or "generate", stream = options.stream
+    or false,
     framing = options.framing or "sse", body = assert(json.parse(body)), options = {}, request = {} }
   async(function()
     demo.execute(call, reply)
@@ -67,10 +68,13 @@ local SCHEMA = '{"type":"object","properties":{"city":{"type":"string"},"days":{
   .. '"note":{"type":"string"}},"required":["city","days","unit"]}'
 local ARGUMENTS = '{"city":"Paris","days":2,"unit":"c"}'
 local TOOLS = {
-  openai_chat = ',"tools":[{"type":"function","function":{"name":"get_weather","parameters":' .. SCHEMA .. '}}],"tool_choice":"required"',
-  openai_responses = ',"tools":[{"type":"function","name":"get_weather","parameters":' .. SCHEMA .. '}],"tool_choice":"required"',
+  openai_chat = ',"tools":[{"type":"function","function":{"name":"get_weather","parameters":' .. SCHEMA
+    .. '}}],"tool_choice":"required"',
+  openai_responses = ',"tools":[{"type":"function","name":"get_weather","parameters":' .. SCHEMA
+    .. '}],"tool_choice":"required"',
   anthropic = ',"tools":[{"name":"get_weather","input_schema":' .. SCHEMA .. '}],"tool_choice":{"type":"any"}',
-  gemini = ',"tools":[{"functionDeclarations":[{"name":"get_weather","parameters":' .. SCHEMA:gsub('"(%l+)"(,"m)', '"%1"%2')
+  gemini = ',"tools":[{"functionDeclarations":[{"name":"get_weather","parameters":' .. SCHEMA:gsub('"(%l+)"(,"m)',
+    '"%1"%2')
     .. '}]}],"toolConfig":{"functionCallingConfig":{"mode":"ANY"}}',
 }
 local TEXT = "Hello from cliproxy! You said: Good day"
@@ -167,7 +171,8 @@ describe("demo, streams", function()
   end)
 
   it("in Chat Completions: usage only when asked for, last and without choices", function()
-    local events = events_of(run("openai_chat", "demo", say("openai_chat", ',"stream_options":{"include_usage":true}'), { stream = true }))
+    local events = events_of(run("openai_chat", "demo", say("openai_chat", ',"stream_options":{"include_usage":true}'),
+      { stream = true }))
     for i = 1, #events - 2 do
       assert.equal(json.null, events[i].document.usage)
     end
@@ -202,7 +207,8 @@ describe("demo, streams", function()
       .. "response%.output_text%.delta .*response%.output_text%.done response%.content_part%.done response%.output_item%.done "
       .. "response%.completed$", types_of(events))
     assert.equal(TEXT, events[#events].document.response.output[1].content[1].text)
-    events = events_of(run("openai_responses", "demo", say("openai_responses", TOOLS.openai_responses), { stream = true }))
+    events = events_of(run("openai_responses", "demo", say("openai_responses", TOOLS.openai_responses),
+      { stream = true }))
     assert.matches("output_item%.added response%.function_call_arguments%.delta .*response%.function_call_arguments%.done "
       .. "response%.output_item%.done response%.completed$", types_of(events))
   end)
@@ -272,13 +278,15 @@ describe("demo, conversations with tools", function()
 
   it("makes arguments up for any schema, however odd", function()
     local function arguments(schema)
-      local body = say("anthropic", ',"tools":[{"name":"t","input_schema":' .. schema .. '}],"tool_choice":{"type":"tool","name":"t"}')
+      local body = say("anthropic", ',"tools":[{"name":"t","input_schema":' .. schema
+        .. '}],"tool_choice":{"type":"tool","name":"t"}')
       return json.raw(json.parse(run("anthropic", "demo", body).body).content[1], "input")
     end
     assert.equal("{}", arguments '{"type":"object"}')
     assert.equal("{}", arguments "{}")
     assert.equal('{"q":"Good day"}', arguments '{"type":"object","properties":{"q":{"type":"string"}}}')
-    assert.equal('{"a":["example"],"o":{"n":1.5},"b":true,"k":7}', arguments('{"properties":{"a":{"type":"array","items":{"type":"string"}},'
+    assert.equal('{"a":["example"],"o":{"n":1.5},"b":true,"k":7}',
+      arguments('{"properties":{"a":{"type":"array","items":{"type":"string"}},'
       .. '"o":{"type":"OBJECT","properties":{"n":{"type":"NUMBER"}}},"b":{"type":["boolean","null"]},"k":{"const":7}}}'))
     assert.equal('{"r":{"city":"Paris"}}', arguments('{"properties":{"r":{"$ref":"#/$defs/r"}},'
       .. '"$defs":{"r":{"type":"object","properties":{"city":{"type":"string"}}}}}'))
@@ -312,7 +320,7 @@ describe("demo told to misbehave", function()
     end)
 
     it("is slow in " .. dialect, function()
-      local timer = require "cliproxy.timer"
+      local timer = require("cliproxy.timer")
       local started = timer.now()
       run(dialect, "demo-slow-10", say(dialect), { stream = true })
       assert.is_true(timer.now() - started >= 0.05)
@@ -347,7 +355,8 @@ describe("demo, other operations", function()
   end
 
   it("counts", function()
-    assert.equal(2, other("anthropic", "count", '{"model":"demo","messages":[{"role":"user","content":"abcdefg"}]}').input_tokens)
+    assert.equal(2, other("anthropic", "count",
+      '{"model":"demo","messages":[{"role":"user","content":"abcdefg"}]}').input_tokens)
     assert.equal(2, other("gemini", "count", '{"contents":[{"parts":[{"text":"abcdefg"}]}]}').totalTokens)
     assert.equal("response.input_tokens", other("openai_responses", "count", '{"input":"abcdefg"}').object)
   end)
@@ -358,14 +367,15 @@ describe("demo, other operations", function()
     local coded = other("openai_chat", "embed", '{"input":["a","b"],"dimensions":5,"encoding_format":"base64"}')
     local bytes = require("cliproxy.crypto").base64_decode(coded.data[1].embedding)
     assert.equal(20, #bytes)
-    local ffi = require "ffi"
+    local ffi = require("ffi")
     local floats = ffi.new("float[5]")
     ffi.copy(floats, bytes, 20)
     for i = 1, 5 do
       assert.equal(plain.data[1].embedding[i], floats[i - 1])
     end
     assert.equal(64, #other("gemini", "embed", '{"content":{"parts":[{"text":"a"}]}}').embedding.values)
-    assert.equal(2, #other("gemini", "embed", '{"requests":[{"content":{"parts":[{"text":"a"}]}},{"content":{}}]}').embeddings)
+    assert.equal(2, #other("gemini", "embed",
+      '{"requests":[{"content":{"parts":[{"text":"a"}]}},{"content":{}}]}').embeddings)
   end)
 
   it("completes", function()

@@ -1,4 +1,4 @@
-local endpoints = require "cliproxy.endpoints"
+local endpoints = require("cliproxy.endpoints")
 
 describe("endpoints", function()
   it("names operation and dialect of each path", function()
@@ -39,7 +39,8 @@ describe("endpoints", function()
   end)
 
   it("finds nothing for other paths", function()
-    for _, path in ipairs { "/v1", "/chat/completions", "/v1/chat", "/v1/messages/", "/v1beta/models/x:foo", "//", "/v1/models/",
+    for _, path in ipairs { "/v1", "/chat/completions", "/v1/chat", "/v1/messages/", "/v1beta/models/x:foo", "//",
+      "/v1/models/",
       "/v1/models/x:generateContent" } do
       assert.is_nil(endpoints.find(path), path)
     end
@@ -72,8 +73,10 @@ describe("endpoints", function()
   end
 
   it("says what to do about slashes, old engines, unknown verbs and bare base URLs", function()
-    assert.matches("the path is /v1/messages: remove the slash at its end", endpoints.near_miss("/v1/messages/", base), 1, true)
-    assert.matches("the path is /v1/messages: remove the doubled slash", endpoints.near_miss("//v1/messages", base), 1, true)
+    assert.matches("the path is /v1/messages: remove the slash at its end", endpoints.near_miss("/v1/messages/", base),
+      1, true)
+    assert.matches("the path is /v1/messages: remove the doubled slash", endpoints.near_miss("//v1/messages", base), 1,
+      true)
     assert.matches("engines are gone", endpoints.near_miss("/v1/engines/davinci/completions", base))
     assert.matches("there is no tuneModel here", endpoints.near_miss("/v1beta/models/x:tuneModel", base))
     assert.matches("this is the base URL", endpoints.near_miss("/v1", base))

@@ -1,5 +1,5 @@
-local errors = require "cliproxy.errors"
-local json = require "cliproxy.json"
+local errors = require("cliproxy.errors")
+local json = require("cliproxy.json")
 
 local function read(path)
   local file = assert(io.open(path))
@@ -15,7 +15,8 @@ end
 describe("errors", function()
   it("and docs/errors.md list the same codes, statuses and texts", function()
     local documented = {}
-    for code, status, text, cause, cure in read("docs/errors.md"):gmatch("\n| `([%w_]+)` | (%d+) | (.-) | (.-) | ([^\n]-) |%f[\n]") do
+    for code, status, text, cause,
+      cure in read("docs/errors.md"):gmatch("\n| `([%w_]+)` | (%d+) | (.-) | (.-) | ([^\n]-) |%f[\n]") do
       documented[code] = { tonumber(status), text }
       assert.is_true(#cause > 5 and #cure > 3, code .. " has no cause or no cure")
     end
@@ -39,7 +40,8 @@ describe("errors", function()
   end)
 
   it("fill in what the text names", function()
-    local failure = errors.new("foreign_origin", { origin = "app://x", quoted = '"app://x"', where = "config.lua (line 12)" })
+    local failure = errors.new("foreign_origin", { origin = "app://x", quoted = '"app://x"',
+      where = "config.lua (line 12)" })
     assert.equal('a page at app://x tried to use this proxy. If it is yours, add allowed_origins = { "app://x" } to '
       .. "config.lua (line 12).", failure.text)
     assert.equal(403, failure.status)

@@ -1,5 +1,5 @@
-local fakes = require "spec.support.fakes_core"
-local guard = require "cliproxy.guard"
+local fakes = require("spec.support.fakes_core")
+local guard = require("cliproxy.guard")
 
 local page = { operation = "page", path = "/", methods = { GET = true } }
 
@@ -16,7 +16,8 @@ describe("guard without client keys", function()
     end)
   end
 
-  for _, host in ipairs { "evil.example", "evil.example:8317", "localhost.evil.example", "127.0.0.1.evil.example", "[::2]:1", "" } do
+  for _, host in ipairs { "evil.example", "evil.example:8317", "localhost.evil.example", "127.0.0.1.evil.example",
+    "[::2]:1", "" } do
     it("refuses the foreign host '" .. host .. "'", function()
       local failure = check { host = host }
       assert.equal("foreign_host", failure.code)
@@ -37,7 +38,8 @@ describe("guard without client keys", function()
   end)
 
   it("refuses foreign origins, null among them, and takes its own and allowed ones", function()
-    for _, origin in ipairs { "http://evil.example", "null", "http://localhost:3000", "https://127.0.0.1:8317.evil.example" } do
+    for _, origin in ipairs { "http://evil.example", "null", "http://localhost:3000",
+      "https://127.0.0.1:8317.evil.example" } do
       assert.equal("foreign_origin", check({ host = "localhost:8317", origin = origin }).code, origin)
     end
     assert.is_nil(check { host = "localhost:8317", origin = "http://localhost:8317" })
@@ -50,7 +52,8 @@ describe("guard without client keys", function()
     assert.equal("cross_site", check({ host = "localhost", ["sec-fetch-site"] = "same-site" }).code)
     assert.is_nil(check { host = "localhost", ["sec-fetch-site"] = "none" })
     assert.is_nil(check { host = "localhost", ["sec-fetch-site"] = "same-origin" })
-    assert.is_nil(check({ host = "localhost", ["sec-fetch-site"] = "cross-site", ["sec-fetch-mode"] = "navigate" }, {}, {}, page))
+    assert.is_nil(check({ host = "localhost", ["sec-fetch-site"] = "cross-site", ["sec-fetch-mode"] = "navigate" }, {},
+      {}, page))
   end)
 
   it("cannot be made to write lines or quotes into its text", function()
@@ -62,13 +65,15 @@ end)
 
 describe("guard with client keys", function()
   it("leaves the door to the keys", function()
-    assert.is_nil(check({ host = "evil.example", origin = "http://evil.example" }, { api_keys = { { name = "a", key = "k" } } }))
+    assert.is_nil(check({ host = "evil.example", origin = "http://evil.example" }, { api_keys = { { name = "a",
+      key = "k" } } }))
   end)
 
   it("gives CORS headers to allowed origins alone", function()
     local config = fakes.config { allowed_origins = { "http://a" } }
     local door = guard.door(config)
-    assert.equal("http://a", guard.cors(door, fakes.exchange { headers = { origin = "http://a" } })["access-control-allow-origin"])
+    assert.equal("http://a", guard.cors(door,
+      fakes.exchange { headers = { origin = "http://a" } })["access-control-allow-origin"])
     assert.is_nil(guard.cors(door, fakes.exchange { headers = { origin = "http://b" } }))
     assert.is_nil(guard.cors(door, fakes.exchange { headers = {} }))
   end)

@@ -1,4 +1,4 @@
-local headers = require "cliproxy.headers"
+local headers = require("cliproxy.headers")
 
 local function sample(name)
   return (name:gsub("%*$", "requests-limit"))

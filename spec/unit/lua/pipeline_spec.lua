@@ -1,6 +1,6 @@
-local async = require "spec.support.async"
-local fakes = require "spec.support.fakes_core"
-local json = require "cliproxy.json"
+local async = require("spec.support.async")
+local fakes = require("spec.support.fakes_core")
+local json = require("cliproxy.json")
 
 -- What the provider answers, and what it was sent.
 local upstream = {}
@@ -28,8 +28,8 @@ package.loaded["cliproxy.log"] = setmetatable({}, { __index = function(_, level)
   end
 end })
 
-local live = require "cliproxy.live"
-local pipeline = require "cliproxy.pipeline"
+local live = require("cliproxy.live")
+local pipeline = require("cliproxy.pipeline")
 
 local CHAT = '{ "model": "m",\n "messages": [ {"role":"user","content":"hi"} ] , "seed": 12345678901234567890 }'
 
@@ -91,7 +91,8 @@ describe("a same-dialect request", function()
 
   it("reaches Gemini with the model in the path and without a framing of its own", function()
     local function gemini(path, query, body)
-      run { provider = { dialects = { "gemini" }, auth = "x-goog-api-key" }, instance = { options = { base_url = "https://g" } },
+      run { provider = { dialects = { "gemini" }, auth = "x-goog-api-key" },
+        instance = { options = { base_url = "https://g" } },
         model = "tuned/a b", request = { path = path, query = query, body = body or '{"contents":[]}' } }
       return upstream.call
     end
@@ -141,7 +142,8 @@ describe("a request that cannot be taken", function()
     { "a null model", '{"model":null}', 400, "model_missing" },
     { "a number as model", '{"model":3}', 400, "model_not_string", "not number" },
     { "a word as stream", '{"model":"m","stream":"yes"}', 400, "stream_not_boolean", "not string" },
-    { "an unknown model", '{"model":"nowhere"}', 404, "model_not_found", 'no route for "nowhere". Configured providers: groq.' },
+    { "an unknown model", '{"model":"nowhere"}', 404, "model_not_found",
+      'no route for "nowhere". Configured providers: groq.' },
   }
   for _, case in ipairs(cases) do
     it("with " .. case[1], function()
@@ -166,7 +168,8 @@ describe("a request that cannot be taken", function()
   end)
 
   it("with broken HTTP, and the connection closes behind it", function()
-    local exchange = run { request = { fault = { status = 413, code = "body_too_large", text = "Too large." }, path = "/v1/messages" } }
+    local exchange = run { request = { fault = { status = 413, code = "body_too_large", text = "Too large." },
+      path = "/v1/messages" } }
     assert.equal(413, exchange.status)
     assert.equal("request_too_large", exchange:answer().error.type)
   end)
@@ -185,7 +188,8 @@ describe("a request that cannot be taken", function()
   end)
 
   it("over a WebSocket", function()
-    local exchange = run { request = { method = "GET", path = "/v1/responses", headers = { host = "localhost", upgrade = "websocket" } } }
+    local exchange = run { request = { method = "GET", path = "/v1/responses", headers = { host = "localhost",
+      upgrade = "websocket" } } }
     refused(exchange, 426, "websocket_unsupported")
   end)
 
@@ -219,8 +223,10 @@ describe("a provider that fails", function()
 
   it("does not blame the client for cliproxy's key", function()
     for _, status in ipairs { 401, 403 } do
-      local exchange = run { reply = fakes.reply { status = status, body = '{"error":{"message":"Incorrect API key."}}' } }
-      refused(exchange, 502, "upstream_key", ("provider groq refused cliproxy's key (account default): %d Incorrect API key. Check "
+      local exchange = run { reply = fakes.reply { status = status,
+        body = '{"error":{"message":"Incorrect API key."}}' } }
+      refused(exchange, 502, "upstream_key",
+        ("provider groq refused cliproxy's key (account default): %d Incorrect API key. Check "
         .. "api_key in config.lua."):format(status))
     end
   end)
@@ -235,7 +241,8 @@ describe("a provider that fails", function()
   }
   for body, said in pairs(bodies) do
     it("gets the client's envelope around " .. (body == "" and "nothing" or body:sub(1, 20):gsub("%c", "?")), function()
-      local exchange = run { reply = fakes.reply { status = 503, body = body, headers = { ["content-type"] = "text/html" } } }
+      local exchange = run { reply = fakes.reply { status = 503, body = body,
+        headers = { ["content-type"] = "text/html" } } }
       refused(exchange, 503, "upstream_status", "provider groq answered 503: " .. said)
       assert.equal("application/json", exchange.headers_sent["content-type"])
     end)
@@ -244,11 +251,13 @@ describe("a provider that fails", function()
   local calls = {
     { "connect", 502, "upstream_connect" }, { "dns", 502, "upstream_dns" }, { "tls", 502, "upstream_tls" },
     { "proxy", 502, "upstream_proxy" }, { "timeout", 504, "upstream_timeout" }, { "eof", 502, "upstream_closed" },
-    { "protocol", 502, "upstream_protocol" }, { "too_big", 502, "upstream_event_too_big" }, { "nomem", 502, "upstream_failed" },
+    { "protocol", 502, "upstream_protocol" }, { "too_big", 502, "upstream_event_too_big" }, { "nomem", 502,
+      "upstream_failed" },
   }
   for _, case in ipairs(calls) do
     it("without any answer: " .. case[1], function()
-      local exchange = run { reply = fakes.reply { status = 0, code = case[1], message = "up.example:443: what happened" } }
+      local exchange = run { reply = fakes.reply { status = 0, code = case[1],
+        message = "up.example:443: what happened" } }
       refused(exchange, case[2], case[3], "up.example:443: what happened")
     end)
   end
@@ -258,12 +267,14 @@ describe("a provider that fails", function()
   end)
 
   it("with a web page that claims success", function()
-    local exchange = run { reply = fakes.reply { body = "<html>Log in</html>", headers = { ["content-type"] = "text/html" } } }
+    local exchange = run { reply = fakes.reply { body = "<html>Log in</html>",
+      headers = { ["content-type"] = "text/html" } } }
     refused(exchange, 502, "upstream_not_json", "answered text/html instead of JSON: Log in.")
   end)
 
   it("with a redirect", function()
-    local exchange = run { reply = fakes.reply { status = 301, headers = { location = "https://www.example/v1?token=x" } } }
+    local exchange = run { reply = fakes.reply { status = 301,
+      headers = { location = "https://www.example/v1?token=x" } } }
     refused(exchange, 502, "upstream_redirect", "to https://www.example/v1:")
   end)
 
@@ -273,7 +284,8 @@ describe("a provider that fails", function()
       ["/v1/messages"] = { "anthropic", '\n\nevent: error\ndata: {"type":"error","error":{"type":"api_error"' },
       ["/v1/responses"] = { "openai_responses", '\n\nevent: response.failed\ndata: {"type":"response.failed"' },
     } do
-      local exchange = run { provider = { dialects = { expected[1] } }, request = { path = path, body = '{"model":"m","stream":true}' },
+      local exchange = run { provider = { dialects = { expected[1] } }, request = { path = path,
+        body = '{"model":"m","stream":true}' },
         reply = fakes.reply { events = { { data = '{"a":1}' } }, broken = "eof" } }
       assert.equal(200, exchange.status)
       assert.truthy(exchange:output():find(expected[2], 1, true), exchange:output())
@@ -303,7 +315,8 @@ describe("hooks", function()
         call.url = call.url .. "/deep"
       end,
       authorize = function(call, account)
-        seen = { url = call.url, key = account.api_key, asked = call.request.model, by = call.request.headers.authorization }
+        seen = { url = call.url, key = account.api_key, asked = call.request.model,
+          by = call.request.headers.authorization }
         call.headers.authorization = "Signed"
       end,
     }, request = { headers = { host = "localhost", authorization = "Bearer mine" } } }
@@ -325,7 +338,8 @@ describe("hooks", function()
       return call.nothing.x
     end } }
     refused(exchange, 500, "script_error", "shape(): attempt to index")
-    refused(exchange, 500, "script_error", "It is part of generation 6, which serves until a corrected script is saved.")
+    refused(exchange, 500, "script_error",
+      "It is part of generation 6, which serves until a corrected script is saved.")
     assert.is_nil(upstream.call)
     assert.truthy(table.concat(lines, "\n"):find("error: req_", 1, true))
   end)
@@ -345,7 +359,8 @@ describe("hooks", function()
   end)
 
   it("classify that fails leaves the core's rules", function()
-    local exchange = run { reply = fakes.reply { status = 429, body = '{"error":{"message":"x"}}' }, provider = { classify = function()
+    local exchange = run { reply = fakes.reply { status = 429, body = '{"error":{"message":"x"}}' },
+      provider = { classify = function()
       return "nonsense"
     end } }
     assert.equal(429, exchange.status)
@@ -354,7 +369,8 @@ describe("hooks", function()
 
   local function with_event(hook, events, broken)
     return run { provider = { event = hook }, request = { body = '{"model":"m","stream":true}' },
-      reply = fakes.reply { events = events or { { data = "1", raw = "data:1\n\n" }, { data = "2" }, { data = "[DONE]" } }, broken = broken } }
+      reply = fakes.reply { events = events or { { data = "1", raw = "data:1\n\n" }, { data = "2" },
+        { data = "[DONE]" } }, broken = broken } }
   end
 
   it("event keeps, drops, replaces and multiplies", function()
@@ -379,7 +395,8 @@ describe("hooks", function()
         error("odd")
       end
     end)
-    assert.truthy(exchange:output():find('^data:1\n\n\n\ndata: {"error":{"message":"[^"]*event%(%): odd'), exchange:output())
+    assert.truthy(exchange:output():find('^data:1\n\n\n\ndata: {"error":{"message":"[^"]*event%(%): odd'),
+      exchange:output())
     assert.is_nil(exchange:output():find("[DONE]", 1, true))
     exchange = with_event(function()
       return 7
@@ -411,7 +428,8 @@ describe("hooks", function()
     run { provider = { execute = function() end } }
     assert.equal("openai_chat", upstream.executed.spec.dialect)
     assert.equal("providers/groq.lua: execute()", upstream.executed.owner.name)
-    local exchange = run { provider = { execute = function() end }, reply = fakes.reply { status = 0, script_failed = true, code = "io",
+    local exchange = run { provider = { execute = function() end }, reply = fakes.reply { status = 0,
+      script_failed = true, code = "io",
       message = "providers/groq.lua:3: boom" } }
     refused(exchange, 500, "script_error", "providers/groq.lua:3: execute(): boom. It is part of")
   end)
@@ -450,10 +468,12 @@ describe("hooks", function()
     assert.equal('{"q":"hi","s":false}', upstream.body)
     assert.equal('{"answer":5}', exchange:output())
     exchange = run { provider = own, request = { body = body:gsub("}$", ',"stream":true}') },
-      reply = fakes.reply { events = { { data = "a", raw = "a\n" } }, headers = { ["content-type"] = "application/x-ndjson" } } }
+      reply = fakes.reply { events = { { data = "a", raw = "a\n" } },
+        headers = { ["content-type"] = "application/x-ndjson" } } }
     assert.equal("data: a1\n\ndata: [DONE]\n\n", exchange:output())
     assert.matches("^text/event%-stream", exchange.headers_sent["content-type"])
-    refused(run { provider = own, request = { body = body }, reply = fakes.reply { status = 500, body = '{"oops":"broken"}' } }, 500,
+    refused(run { provider = own, request = { body = body }, reply = fakes.reply { status = 500,
+      body = '{"oops":"broken"}' } }, 500,
       "upstream_status", "provider groq answered 500: broken")
   end)
 end)
