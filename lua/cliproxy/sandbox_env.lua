@@ -1,5 +1,5 @@
---- The environments of scripts: what they find as globals, and what a missing one says. Loaded by src/lua/sandbox.c, which
---- hands in the bounded libraries; everyone else uses `cliproxy.sandbox`.
+--- The environments of scripts: what they find as globals, and what a missing one says. Loaded by src/lua/sandbox.c,
+--- which hands in the bounded libraries; everyone else uses `cliproxy.sandbox`.
 local budget = require "cliproxy.budget"
 local json = require "cliproxy.json"
 local log = require "cliproxy.log"
@@ -47,8 +47,8 @@ end
 local function unknown_global(_, name)
   local hint = MISSING[name]
   if hint then error(("'%s' is not available in scripts: %s"):format(name, hint), 2) end
-  error(("global '%s' is not defined; if it should be a variable, write local %s before its first use"):format(
-    tostring(name), tostring(name)), 2)
+  local text = "global '%s' is not defined; if it should be a variable, write local %s before its first use"
+  error(text:format(tostring(name), tostring(name)), 2)
 end
 
 local function new_global(_, name)
@@ -56,7 +56,8 @@ local function new_global(_, name)
 end
 
 local function missing_os(_, name)
-  error(("os.%s is not available in scripts: %s"):format(tostring(name), MISSING_OS[name] or "only clock, date and time are"), 2)
+  local hint = MISSING_OS[name] or "only clock, date and time are"
+  error(("os.%s is not available in scripts: %s"):format(tostring(name), hint), 2)
 end
 
 local ENVIRONMENT = { __index = unknown_global, __newindex = new_global, __metatable = false }

@@ -1,6 +1,6 @@
 ---@meta cliproxy.crypto
---- Digests, HMAC, randomness and text encodings, over strings of bytes. Digests are raw bytes: show them with `hex_encode`.
---- Written in C: src/lua/api_crypto.c over src/crypto.
+--- Digests, HMAC, randomness and text encodings, over strings of bytes. Digests are raw bytes: show them with
+--- `hex_encode`. Written in C: src/lua/api_crypto.c over src/crypto.
 local crypto = {}
 
 ---@param bytes string

@@ -2,8 +2,8 @@
 --- One line a message. No secrets: mask them first. Written in C: src/lua/api_log.c over base/log.h.
 local log = {}
 
---- `fields` appear only when the log is JSON: members beside "time", "level" and "message", in the order of their names. Strings,
---- numbers and booleans; at most 64.
+--- `fields` appear only when the log is JSON: members beside "time", "level" and "message", in the order of their
+--- names. Strings, numbers and booleans; at most 64.
 ---@alias cliproxy.LogFields table<string, string|number|boolean>
 
 ---@param text string control characters are shown as escapes; cut at 16 KB

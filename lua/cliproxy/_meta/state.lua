@@ -1,6 +1,7 @@
 ---@meta cliproxy.state
---- A dictionary of the worker that outlives reloads: counters, limits, cooldowns. Never waits. Holds strings, numbers and booleans, at
---- most 100,000 keys and 32 MB; nothing survives a restart. Prefix your keys with your script's name. Written in C: src/lua/api_state.c.
+--- A dictionary of the worker that outlives reloads: counters, limits, cooldowns. Never waits. Holds strings, numbers
+--- and booleans, at most 100,000 keys and 32 MB; nothing survives a restart. Prefix your keys with your script's name.
+--- Written in C: src/lua/api_state.c.
 local state = {}
 
 ---@alias cliproxy.StateValue string|number|boolean
@@ -27,7 +28,8 @@ function state.set(key, value, ttl) end
 ---@return string? code "full", "too_big"
 function state.add(key, value, ttl) end
 
---- Adds to a number; a missing one counts as 0 and then lives `ttl`, which later calls do not prolong. Raises when the value is no number.
+--- Adds to a number; a missing one counts as 0 and then lives `ttl`, which later calls do not prolong. Raises when the
+--- value is no number.
 ---@param key string
 ---@param by? number 1 by default
 ---@param ttl? number

@@ -1,9 +1,10 @@
 ---@meta cliproxy.task
---- Doing several things at once. A child task runs on the budget of the script that started it. Written in C: src/lua/api_task.c.
+--- Doing several things at once. A child task runs on the budget of the script that started it.
+--- Written in C: src/lua/api_task.c.
 local task = {}
 
---- Runs all functions at the same time and waits for all. A function fails when it raises or returns `nil, message`: then the rest
---- are cancelled at once, and `all` returns that failure.
+--- Runs all functions at the same time and waits for all. A function fails when it raises or returns `nil, message`:
+--- then the rest are cancelled at once, and `all` returns that failure.
 ---@param fns (fun(): any)[] at most 256
 ---@return any[]? results the first value of each, in the order of `fns`; `true` for one that returned nothing
 ---@return string? message
@@ -15,7 +16,8 @@ function task.all(fns) end
 ---@return any ... what that function returned; when all failed, what the last one returned: `nil, message, code`
 function task.any(fns) end
 
---- Starts a function as a task that nobody waits for: it first runs when the caller waits or ends. What it raises is logged.
+--- Starts a function as a task that nobody waits for: it first runs when the caller waits or ends. What it raises is
+--- logged.
 ---@param fn fun(...: any)
 ---@param ... any
 ---@return cliproxy.Task

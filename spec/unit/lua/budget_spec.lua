@@ -41,8 +41,9 @@ end
 
 describe("budget.call", function()
   it("returns what the function returns", function()
-    assert.same({ true, 1, nil, 3, n = 4 }, { n = select("#", budget.call(OWNER, function(...) return ... end, 1, nil, 3)),
-      budget.call(OWNER, function(...) return ... end, 1, nil, 3) })
+    local function echo(...) return ... end
+    assert.same({ true, 1, nil, 3, n = 4 },
+      { n = select("#", budget.call(OWNER, echo, 1, nil, 3)), budget.call(OWNER, echo, 1, nil, 3) })
   end)
 
   it("puts the hook's name behind the script's own line", function()
@@ -95,7 +96,7 @@ describe("an endless script", function()
     ["plain"] = "while true do end",
     ["in a pcall"] = "while true do pcall(function() while true do end end) end",
     ["in an xpcall's handler"] = "xpcall(error, function() while true do end end)",
-    ["in nested pcalls"] = "local function f() while true do pcall(pcall, pcall, error) end end while true do pcall(f) end",
+    ["in nested pcalls"] = "local function f() while true do pcall(pcall, error) end end while true do pcall(f) end",
     ["in a metamethod"] = "local t = setmetatable({}, { __index = function() while true do end end }) return t.x",
     ["in a sort callback"] = "table.sort({ 3, 2, 1 }, function() while true do end end)",
     ["in a gsub callback"] = "return (('x'):rep(100):gsub('.', function() while true do end end))",
@@ -138,10 +139,7 @@ describe("an endless script", function()
   end)
 
   it("in a child task is stopped and named", function()
-    local ok, value, message = run_in_task "return task.all { function() while true do end end }"
-    assert.is_true(ok)
-    assert.is_nil(value)
-    ok, value, message = async(function()
+    local ok, value, message = async(function()
       return budget.call(OWNER, script "return task.all { function() while true do end end }")
     end)
     assert.is_true(ok)
@@ -198,7 +196,8 @@ describe("a greedy script", function()
     it("with " .. name .. " is stopped by memory or time and leaves a working state", function()
       local ok, message, seconds = run(text)
       assert.is_false(ok)
-      local expected = message:find("more than 64 MB of new memory", 1, true) or message:find("ran for 50 ms", 1, true)
+      local expected = message:find("more than 64 MB of new memory", 1, true)
+        or message:find("ran for 50 ms without waiting", 1, true)
       assert.is_truthy(expected, message)
       assert.matches("^providers/x.lua:1: shape%(%): ", message)
       assert.is_true(seconds < 0.5, ("took %.0f ms"):format(seconds * 1000))
@@ -231,13 +230,12 @@ describe("a greedy script", function()
       "local t = setmetatable({}, {}) getmetatable(t).__index = function(_, k) return t[k .. 'x'] end return t.x",
       "local function f() ('x'):gsub('x', f) end f()",
       "local function f() table.sort({ 1, 2, 3 }, f) end f()",
-      "local t = setmetatable({}, {}) getmetatable(t).__tostring = function() return tostring(t) end return tostring(t)",
+      "local m = {} local t = setmetatable({}, m) m.__tostring = function() return tostring(t) end return tostring(t)",
     } do
       local ok, message = run(text)
       assert.is_false(ok, text)
-      local expected = message:find("stack overflow", 1, true) or message:find("ran for 50 ms", 1, true)
-        or message:find("64 MB", 1, true)
-      assert.is_truthy(expected, message)
+      assert.is_truthy(message:find("stack overflow", 1, true) or message:find("ran for 50 ms", 1, true)
+        or message:find("64 MB", 1, true), message)
       assert.matches("^providers/x.lua", message)
       assert_usable()
     end
@@ -249,10 +247,8 @@ describe("budget.collect", function()
     budget.collect(true)
     local before = budget.memory()
     collectgarbage("stop")
-    do
-      local t = {}
-      for i = 1, 50000 do t[i] = { i } end
-    end
+    local function make(n) return n > 0 and { n, make } or nil end
+    for i = 1, 50000 do make(i) end
     local full = budget.memory()
     collectgarbage("restart")
     budget.collect()

@@ -9,7 +9,8 @@ end
 
 describe("cliproxy.log", function()
   it("writes a line with time and level", function()
-    assert.matches("^%d%d%d%d%-%d%d%-%d%dT%d%d:%d%d:%d%d%.%d%d%d info  hello\n$", logged 'require("cliproxy.log").info("hello", { n = 1 })')
+    assert.matches("^%d%d%d%d%-%d%d%-%d%dT%d%d:%d%d:%d%d%.%d%d%d info  hello\n$",
+      logged 'require("cliproxy.log").info("hello", { n = 1 })')
   end)
 
   it("keeps a message on one line", function()
@@ -24,7 +25,8 @@ describe("cliproxy.log", function()
 
   it("leaves lower levels out and tells so", function()
     assert.equals("", logged 'require("cliproxy.log").debug("x")')
-    assert.equals("false true", logged 'local l = require("cliproxy.log") io.stderr:write(tostring(l.enabled("debug")), " ", tostring(l.enabled("error")))')
+    assert.equals("false true", logged [[local log = require("cliproxy.log")
+      io.stderr:write(tostring(log.enabled("debug")), " ", tostring(log.enabled("error")))]])
   end)
 
   it("refuses wrong arguments", function()

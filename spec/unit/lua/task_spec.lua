@@ -13,7 +13,8 @@ end
 
 describe("a task", function()
   it("hands results and errors of any type through", function()
-    assert.same({ 1, nil, 3, n = 3 }, { n = select("#", async(function() return 1, nil, 3 end)), async(function() return 1, nil, 3 end) })
+    local function three() return 1, nil, 3 end
+    assert.same({ 1, nil, 3, n = 3 }, { n = select("#", async(three)), async(three) })
     local value = { "a table" }
     local ok, raised = pcall(async, function() error(value) end)
     assert.is_false(ok)
