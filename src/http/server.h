@@ -82,6 +82,8 @@ typedef struct cpx_exchange_events {
   void (*on_drain)(void *user);
 } cpx_exchange_events;
 void cpx_exchange_watch(cpx_exchange *ex, const cpx_exchange_events *events, void *user);
+/* Who watches now: for one that takes over for a while and gives back. */
+cpx_exchange_events cpx_exchange_watched(const cpx_exchange *ex, void **user);
 bool cpx_exchange_is_gone(const cpx_exchange *ex);
 /* The terminal event is out: on_gone from now on means success. Codex closes its socket then. */
 void cpx_exchange_mark_complete(cpx_exchange *ex);

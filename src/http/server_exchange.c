@@ -94,6 +94,11 @@ void cpx_exchange_watch(cpx_exchange *ex, const cpx_exchange_events *events, voi
   if (ex->gone && !ex->gone_told && ex->events.on_gone) tell(ex);
 }
 
+cpx_exchange_events cpx_exchange_watched(const cpx_exchange *ex, void **user) {
+  *user = ex->user;
+  return ex->events;
+}
+
 bool cpx_exchange_is_gone(const cpx_exchange *ex) {
   return ex->gone;
 }
