@@ -17,6 +17,7 @@ local M = {}
 ---@field messages cliproxy.Message[] warnings too
 ---@field files table<string, string> absolute path → hash, "" where absent
 ---@field config? string absolute path; nil: the built-in configuration
+---@field subject? string the files given
 
 local function failed(message)
   return { ok = false, messages = { { file = "cliproxy", message = message } }, files = {} }
@@ -68,7 +69,7 @@ function M.run(options)
     local path, message = config.find({ path = options.path })
     return message and failed(message) or check_config(path)
   end
-  local report = { ok = true, messages = {}, files = {} }
+  local report = { ok = true, messages = {}, files = {}, subject = table.concat(given, ", ") }
   for _, file in ipairs(given) do
     local path = paths.absolute(file)
     local one = system.stat(path) and (is_script(path) and check_script(path) or check_config(path))
@@ -145,7 +146,7 @@ function M.text(report)
     errors = errors + (message.warning and 0 or 1)
   end
   if report.ok then
-    lines[#lines + 1] = ("OK: %s"):format(report.config or "the built-in configuration, with demo alone")
+    lines[#lines + 1] = "OK: " .. (report.subject or report.config or "the built-in configuration, with demo alone")
   else
     lines[#lines + 1] = ("%d error%s"):format(errors, errors == 1 and "" or "s")
   end

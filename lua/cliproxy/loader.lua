@@ -32,6 +32,17 @@ end
 local Loader = {}
 Loader.__index = Loader
 
+-- Loaded before the first script runs: what the core costs to load is not the script's to pay.
+local modules
+
+local function public_modules()
+  local loaded = {}
+  for _, name in ipairs(M.PUBLIC) do
+    loaded[name] = name ~= "env" and require("cliproxy." .. name) or nil
+  end
+  return loaded
+end
+
 ---@param files cliproxy.Files
 ---@param env cliproxy.Env
 ---@param env_hash string
@@ -40,6 +51,7 @@ Loader.__index = Loader
 ---@return cliproxy.Loader
 function M.new(files, env, env_hash, generation, previous)
   local self = { files = files, env = env, env_hash = env_hash, generation = generation, previous = previous or {} }
+  modules = modules or public_modules()
   self.parts, self.running, self.in_slice, self.closed = {}, {}, false, false
   return setmetatable(self, Loader)
 end
@@ -81,7 +93,7 @@ function Loader:require_for(needs, public_only)
     local helper = not public_only and helper_name(name)
     if public and is_public[public] then
       needs[".env"] = public == "env" and self.env_hash or needs[".env"]
-      loaded[name] = public == "env" and self.env:public() or require(name)
+      loaded[name] = public == "env" and self.env:public() or modules[public]
     elseif helper then
       local part, message = self:run(helper)
       if not part then

@@ -43,7 +43,7 @@ local WAIT_STEP = 0.005
 ---@field private tried table<string, string> what the last run read
 ---@field private requested integer calls of `now` so far
 ---@field private covered integer those that a finished run answers
----@field private outcome? cliproxy.ReloadResult of the run before; nil where nothing had changed
+---@field private outcome? cliproxy.ReloadResult of the last run that found a change
 local Reload = {}
 Reload.__index = Reload
 
@@ -63,13 +63,11 @@ local function check_in_child(options)
     args[#args + 1] = "--config"
     args[#args + 1] = options.path
   end
-  local timeout = options.check_timeout or CHECK_TIMEOUT
-  local done, message = system.run({ args = args, timeout = timeout })
+  local done, message = system.run({ args = args, timeout = options.check_timeout or CHECK_TIMEOUT })
   if not done then
-    return nil, "the check could not be started: " .. message
+    return nil, "the check of the changed files failed: " .. message
   elseif done.signal ~= 0 then
-    local why = done.signal == 9 and ("did not end within %g s"):format(timeout) or "died by signal " .. done.signal
-    return nil, "the check of the changed files " .. why
+    return nil, "the check of the changed files died by signal " .. done.signal
   end
   local report = check.decode(done.output)
   if not report then
@@ -220,7 +218,7 @@ local function work(self)
       log.error("reload: " .. tostring(result))
       result = { ok = false, messages = as_messages(tostring(result)) }
     end
-    self.outcome = result
+    self.outcome = result or self.outcome
     self.covered = upto
   end
   self.working = false
@@ -248,16 +246,22 @@ function Reload:now(only_changed)
   return true, self.snapshot.generation
 end
 
---- Stops watching. A run under way ends by itself.
+--- Stops watching, and waits for the end of a run under way.
 function Reload:stop()
   system.watch({}, function() end)
+  while self.working do
+    timer.sleep(WAIT_STEP)
+  end
 end
 
 --- Starts watching.
 ---@param options cliproxy.ReloadOptions
 ---@return cliproxy.Reload
 function M.start(options)
-  local self = setmetatable({ options = options, snapshot = options.snapshot, tried = options.snapshot.files }, Reload)
+  local self = setmetatable({ snapshot = options.snapshot, tried = options.snapshot.files, options = {} }, Reload)
+  for name, value in pairs(options) do
+    self.options[name] = name ~= "snapshot" and value or nil -- it would never be freed
+  end
   self.requested, self.covered, self.working, self.forced = 0, 0, false, false
   self.certificates = certificates_of(options.snapshot.config)
   self:rewatch()
