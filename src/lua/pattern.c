@@ -28,14 +28,17 @@ const char *cpx_match_at(cpx_match *m, const char *s, const char *p) {
   return match(m, s, p);
 }
 
-static void take(cpx_match *m, long steps) {
-  m->steps -= steps;
-  if (m->steps > m->check_at) return;
+static __attribute__((noinline, cold)) void check_steps(cpx_match *m) {
   m->check_at = m->steps - CHECK_EVERY;
   cpx_check_running(m->L);
   if (m->steps < 0)
     luaL_error(m->L, "pattern too complex: it tries too many ways to match; use fewer of * + - in a row");
   if (m->check_at < 0) m->check_at = 0;
+}
+
+static inline void take(cpx_match *m, long steps) {
+  m->steps -= steps;
+  if (m->steps <= m->check_at) check_steps(m);
 }
 
 /* -- Single characters
@@ -56,23 +59,26 @@ static const char *class_end(cpx_match *m, const char *p) {
   return p + 1;
 }
 
-static bool in_class(int c, int class) {
-  bool in;
-  switch (tolower(class)) {
-  case 'a': in = isalpha(c); break;
-  case 'c': in = iscntrl(c); break;
-  case 'd': in = isdigit(c); break;
-  case 'g': in = isgraph(c); break;
-  case 'l': in = islower(c); break;
-  case 'p': in = ispunct(c); break;
-  case 's': in = isspace(c); break;
-  case 'u': in = isupper(c); break;
-  case 'w': in = isalnum(c); break;
-  case 'x': in = isxdigit(c); break;
-  case 'z': in = c == 0; break;
-  default: return class == c;
-  }
-  return isupper(class) ? !in : in;
+/* Bit i of a character: it belongs to the class whose letter, without the bits of its case, is i. */
+static uint32_t classes[256];
+static uint32_t letters; /* the classes that exist */
+
+#define BIT(letter) (1U << ((letter)&31))
+
+void cpx_match_setup(void) {
+  letters = BIT('a') | BIT('c') | BIT('d') | BIT('g') | BIT('l') | BIT('p') | BIT('s') | BIT('u') | BIT('w') |
+            BIT('x') | BIT('z');
+  for (int c = 0; c < 256; c++)
+    classes[c] = (isalpha(c) ? BIT('a') : 0) | (iscntrl(c) ? BIT('c') : 0) | (isdigit(c) ? BIT('d') : 0) |
+                 (isgraph(c) ? BIT('g') : 0) | (islower(c) ? BIT('l') : 0) | (ispunct(c) ? BIT('p') : 0) |
+                 (isspace(c) ? BIT('s') : 0) | (isupper(c) ? BIT('u') : 0) | (isalnum(c) ? BIT('w') : 0) |
+                 (isxdigit(c) ? BIT('x') : 0) | (c == 0 ? BIT('z') : 0);
+}
+
+static inline bool in_class(int c, int class) {
+  if ((class & 0xc0) != 0x40 || !(letters & BIT(class))) return class == c;
+  bool in = classes[c] & BIT(class);
+  return class & 0x20 ? in : !in;
 }
 
 /* `p` at '[', `last` at ']'. */
@@ -96,7 +102,7 @@ static bool in_set(int c, const char *p, const char *last) {
   return !found;
 }
 
-static bool single(cpx_match *m, const char *s, const char *p, const char *ep) {
+static inline bool single(cpx_match *m, const char *s, const char *p, const char *ep) {
   if (s >= m->end) return false;
   int c = (unsigned char)*s;
   switch (*p) {

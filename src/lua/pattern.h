@@ -27,6 +27,8 @@ typedef struct cpx_match {
   } capture[CPX_CAPTURES_MAX];
 } cpx_match;
 
+/* Once, before the first match: the table of character classes, by the C locale. */
+void cpx_match_setup(void);
 void cpx_match_init(cpx_match *m, lua_State *L, cpx_slice subject, cpx_slice pattern);
 /* The end of a match that starts at `s` with pattern `p` (behind a leading '^'); NULL: none. */
 const char *cpx_match_at(cpx_match *m, const char *s, const char *p);

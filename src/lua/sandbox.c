@@ -1,3 +1,4 @@
+#include "lua/pattern.h"
 #include "lua/sandbox_libs.h"
 #include "lua/vm_internal.h"
 
@@ -35,6 +36,7 @@ static int overrun(lua_State *L) {
 
 /* Every string's methods become the bounded ones, in the whole state; the core may call LuaJIT's own as string.*. */
 void cpx_sandbox_install(lua_State *L) {
+  cpx_match_setup();
   lua_pushliteral(L, "");
   if (lua_getmetatable(L, -1)) {
     cpx_sandbox_strings(L);

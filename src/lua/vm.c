@@ -5,20 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CPX_HAS_HTTP                                                                                                   \
-  (__has_include("http/server.c") && __has_include("http/reply.c") && __has_include("upstream/upstream.c") &&             \
-   __has_include("lua/api_json.c") && __has_include("net/listener.c"))
-#if !CPX_HAS_HTTP
-int cpx_upstream_new(cpx_loop *loop, cpx_upstream **out) {
-  (void)loop;
-  (void)out;
-  return CPX_EINVAL;
-}
-void cpx_upstream_free(cpx_upstream *up) {
-  (void)up;
-}
-#endif
-
 #define DEBIAN_PATH  "/usr/share/lua/5.1/?.lua;/usr/share/lua/5.1/?/init.lua"
 #define DEBIAN_CPATH "/usr/lib/?.so"
 
@@ -59,28 +45,12 @@ static void set_paths(lua_State *L, const char *root) {
 
 static void preload(lua_State *L) {
   static const luaL_Reg bindings[] = {
-    {"cliproxy.budget", cpx_open_budget},
-    {"cliproxy.crypto", cpx_open_crypto},
-    {"cliproxy.log", cpx_open_log},
-    {"cliproxy.timer", cpx_open_timer},
-    {"cliproxy.task", cpx_open_task},
-    {"cliproxy.system", cpx_open_system},
-#if CPX_HAS_HTTP
-    {"cliproxy.server", cpx_open_server},
-    {"cliproxy.reply", cpx_open_reply},
-#endif
-#if __has_include("lua/api_state.c")
-    {"cliproxy.state", cpx_open_state},
-#endif
-#if __has_include("lua/sandbox.c")
-    {"cliproxy.sandbox", cpx_open_sandbox},
-#endif
-#if __has_include("lua/api_json.c")
-    {"cliproxy.json", cpx_open_json},
-#endif
-#if __has_include("lua/api_http.c")
-    {"cliproxy.http", cpx_open_http},
-#endif
+      {"cliproxy.budget", cpx_open_budget}, {"cliproxy.sandbox", cpx_open_sandbox},
+      {"cliproxy.json", cpx_open_json},     {"cliproxy.crypto", cpx_open_crypto},
+      {"cliproxy.log", cpx_open_log},       {"cliproxy.timer", cpx_open_timer},
+      {"cliproxy.task", cpx_open_task},     {"cliproxy.state", cpx_open_state},
+      {"cliproxy.system", cpx_open_system}, {"cliproxy.server", cpx_open_server},
+      {"cliproxy.reply", cpx_open_reply},
   };
   lua_getglobal(L, "package");
   lua_getfield(L, -1, "preload");
@@ -112,9 +82,7 @@ static int open_all(lua_State *L) {
   set_paths(L, vm->root);
   add_threads(L, vm);
   preload(L);
-#if __has_include("lua/sandbox.c")
   cpx_sandbox_install(L);
-#endif
   return 0;
 }
 

@@ -82,7 +82,6 @@ int cpx_open_log(lua_State *L);
 int cpx_open_timer(lua_State *L);
 int cpx_open_task(lua_State *L);
 int cpx_open_state(lua_State *L);
-int cpx_open_http(lua_State *L);   /* scripts: http.request */
 int cpx_open_server(lua_State *L); /* core: listeners, exchanges */
 int cpx_open_reply(lua_State *L);  /* core: send, execute, relay */
 int cpx_open_system(lua_State *L); /* core: files, watching, child processes, signals, clock, terminal */

@@ -394,7 +394,8 @@ describe("json.close", function()
     check_raises("document closed", function() doc.a = 1 end)
     check_raises("document closed", function() return #b end)
     check_raises("document closed", step)
-    for _, name in ipairs { "encode", "raw", "each", "kind", "detach", "present", "insert", "remove", "original", "value" } do
+    local names = { "encode", "raw", "each", "kind", "detach", "present", "insert", "remove", "original", "value" }
+    for _, name in ipairs(names) do
       check_raises("document closed", json[name], b, 1)
     end
     check_raises("document closed", json.encode, { b })
