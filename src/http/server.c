@@ -2,8 +2,7 @@
 
 #include <stdlib.h>
 
-#define DISCARD_MAX (256 * CPX_MB) /* of a refused body: a client that sends more than that is cut off */
-#define DISCARD_MS  1000           /* without a byte */
+#define DISCARD_MS 500 /* without a byte; then the connection still lingers a second */
 
 /* -- Time. */
 
@@ -94,8 +93,11 @@ void cpx_link_drop(cpx_link *link, bool reset) {
 static bool has_more_to_come(const cpx_link *link, const cpx_exchange *ex) {
   int status = ex->fault.status;
   if (status == 0 || status == 400 || status == 408 || link->eof || !ex->head.complete) return false;
-  bool wanted = ex->head.chunked || ex->left > 0;
-  return wanted && !(ex->head.expects && ex->wire == 0); /* one that waits for 100 reads the answer now */
+  return link->unread > 0 && !(ex->head.expects && ex->wire == 0); /* one that waits for 100 reads the answer now */
+}
+
+static void discard(cpx_link *link, size_t n) {
+  link->unread -= n < link->unread ? n : link->unread;
 }
 
 static void await_next(cpx_link *link) {
@@ -112,6 +114,7 @@ static void await_next(cpx_link *link) {
 void cpx_link_answered(cpx_link *link, const cpx_exchange *ex) {
   if (has_more_to_come(link, ex)) {
     link->state = CPX_LINK_DISCARD;
+    link->discard_until = cpx_loop_ms(link->server->loop) + link->server->options.body_timeout_ms;
     cpx_link_deadline(link, DISCARD_MS);
   } else if (ex->close || link->eof || link->server->draining) {
     end_link(link);
@@ -139,6 +142,10 @@ static void take_ahead(cpx_link *link) {
   if (cpx_conn_pending(link->conn) >= CPX_CONN_OUT_HIGH) return; /* on_drain comes back here */
   size_t n = link->ahead.len - link->ahead_at;
   if (n) link->ahead_at += cpx_link_intake(link, link->ahead.data + link->ahead_at, n);
+  if (link->ex && link->ex->fault.status) {
+    discard(link, link->ahead.len - link->ahead_at);
+    link->ahead_at = link->ahead.len;
+  }
   if (link->ahead_at == link->ahead.len) {
     cpx_buf_clear(&link->ahead, 0);
     link->ahead_at = 0;
@@ -178,8 +185,8 @@ static void on_data(void *user, const char *bytes, size_t n) {
     break;
   }
   case CPX_LINK_DISCARD:
-    link->discarded += n;
-    if (link->discarded > DISCARD_MAX) {
+    discard(link, n);
+    if (link->unread == 0 || cpx_loop_ms(link->server->loop) >= link->discard_until) {
       end_link(link);
     } else {
       cpx_link_deadline(link, DISCARD_MS);
@@ -189,7 +196,11 @@ static void on_data(void *user, const char *bytes, size_t n) {
   case CPX_LINK_READY:
   case CPX_LINK_ANSWER: break;
   }
-  if (link->state == CPX_LINK_CLOSED || (link->ex && link->ex->fault.status)) return; /* nothing more is wanted */
+  if (link->state == CPX_LINK_CLOSED) return;
+  if (link->ex && link->ex->fault.status) {
+    discard(link, n);
+    return;
+  }
   keep_ahead(link, bytes, n);
 }
 

@@ -37,9 +37,10 @@ typedef struct cpx_link {
   size_t ahead_at;
   cpx_job job;
   cpx_timer timer;
-  uint64_t deadline;  /* ms; 0: none. The timer may fire earlier, and then starts again */
-  uint64_t sent_mark; /* cpx_conn_sent when the deadline was set */
-  uint64_t discarded;
+  uint64_t deadline;      /* ms; 0: none. The timer may fire earlier, and then starts again */
+  uint64_t sent_mark;     /* cpx_conn_sent when the deadline was set */
+  uint64_t unread;        /* bytes of a refused body that may still come */
+  uint64_t discard_until; /* ms: no longer than that, however slowly they drip */
   enum cpx_link_state state;
   bool eof, read_stopped;
 } cpx_link;

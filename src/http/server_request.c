@@ -3,7 +3,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define RESERVE_MAX CPX_MB /* taken at once for a body that says its length; beyond, as it comes */
+#define DISCARD_MAX (256 * CPX_MB) /* of a refused body is swallowed; a client that sends more than that is cut off */
+#define RESERVE_MAX CPX_MB         /* taken at once for a body that says its length; beyond, as it comes */
 
 static const cpx_http_fault faults[] = {{0, "", ""},
 #define X(name, status, code, text) {status, code, text},
@@ -48,6 +49,7 @@ void cpx_link_fault(cpx_link *link, enum cpx_fault_id fault) {
   cpx_exchange *ex = link->ex;
   ex->fault = faults[fault];
   ex->close = true;
+  link->unread = ex->head.chunked || ex->left > DISCARD_MAX ? DISCARD_MAX : ex->left;
   explain(ex, fault, link->server->options.body_max);
   give_back_body(ex);
   link->server->counts.faults++;
