@@ -350,6 +350,10 @@ static void next_request(struct client *client) {
 
 static void on_data(struct wire_conn *conn, const char *data, size_t length) {
   struct client *client = conn->data;
+  if (client->in.length == 0 && length > 0 && data[0] == 0x16) { /* TLS where plain HTTP is spoken */
+    hang_up(client, false);
+    return;
+  }
   mock_add(&client->in, data, length);
   if (!client->busy) next_request(client);
 }

@@ -53,10 +53,10 @@ describe("without keys", function()
       'no route for "demmo"%. Nearest: demo.*Configured providers: demo%.' },
     { "an unknown model of Gemini", { path = "/v1beta/models/gpt-5o:generateContent", body = '{"contents":[]}' }, 404, "gpt%-5o" },
     { "stream neither true nor false", { path = "/v1/chat/completions", body = '{"model":"demo","stream":"yes"}' }, 400, "stream" },
-    { "an unknown content coding", { path = "/v1/chat/completions", body = CHAT, headers = { ["content-encoding"] = "br" } }, 415, "br" },
+    { "an unknown content coding", { path = "/v1/chat/completions", body = CHAT, headers = { ["content-encoding"] = "br" } }, 415, "Content%-Encoding.*gzip, deflate, zstd" },
     { "a body that is not the gzip it says", { path = "/v1/chat/completions", body = CHAT,
-      headers = { ["content-encoding"] = "gzip" } }, 400, "gzip" },
-    { "an unknown expectation", { path = "/v1/chat/completions", body = CHAT, headers = { expect = "200-ok" } }, 417, "Expect" },
+      headers = { ["content-encoding"] = "gzip" } }, 400, "Content%-Encoding" },
+    { "an unknown expectation", { path = "/v1/chat/completions", body = CHAT, headers = { expect = "200-ok" } }, 417, "100%-continue" },
   }
 
   for _, row in ipairs(TABLE) do

@@ -127,8 +127,14 @@ local REPORTS = { "ERROR: AddressSanitizer", "ERROR: LeakSanitizer", "runtime er
 ---@param code? integer the exit code expected, 0 by default
 function Daemon:stop(code)
   if self.stopped then return end
-  self.stopped = true
   self.process:signal(signal.SIGTERM)
+  self:finish(code)
+end
+
+--- The end of one that was told to end.
+---@param code? integer the exit code expected, 0 by default
+function Daemon:finish(code)
+  self.stopped = true
   local got = self.process:wait(30)
   if not got then self.process:kill() end
   local log = self:log()
