@@ -19,7 +19,7 @@ end
 
 local function options_of(call, answer)
   return {
-    id = "chatcmpl-" .. call.request.id,
+    id = "chatcmpl-" .. call.request.id:gsub("^req_", ""),
     model = answer.model or call.model,
     created = seconds_of(answer.created_at),
     usage = request.wants_usage(call),

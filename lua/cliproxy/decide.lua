@@ -45,7 +45,8 @@ local OF_CODE = {
   too_big = "upstream_event_too_big",
 }
 
-local OF_KIND = { upstream = "upstream_failed", overloaded = "upstream_overloaded", quota = "upstream_overloaded", timeout = "upstream_timeout" }
+local OF_KIND = { upstream = "upstream_failed", overloaded = "upstream_overloaded", quota = "upstream_overloaded",
+  timeout = "upstream_timeout" }
 
 --- The failure of a call that broke off, before any answer or in the middle of one.
 ---@param work cliproxy.Work

@@ -18,7 +18,8 @@ local M = {}
 
 local function row(methods, path, operation, dialect, more)
   local allow = table.concat(methods, ", ")
-  local entry = { path = path, methods = methods, allow = allow, operation = operation, dialect = dialect, proxied = false }
+  local entry = { path = path, methods = methods, allow = allow, operation = operation, dialect = dialect,
+    proxied = false }
   for _, method in ipairs(methods) do
     methods[method] = true
   end

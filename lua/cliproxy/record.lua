@@ -22,7 +22,7 @@ local function models(work)
     return work.model or "-"
   end
   local used = target.instance.name .. "/" .. target.model
-  return work.model == target.model and used or (work.model or "-") .. " > " .. used
+  return (work.model == target.model or work.model == used) and used or (work.model or "-") .. " > " .. used
 end
 
 local function tokens(usage)

@@ -24,7 +24,8 @@ M.own_error = shared.own_error
 --- As Chat's, but an unknown model is a 400 here; the status stays 404, which every client understands.
 M.envelope = shared.envelope
 
--- The recorded nested form with the flat keys of the SDK's type, then the terminal event. Numbers of events are left out: a
+-- The recorded nested form with the flat keys of the SDK's type, then the terminal event. Numbers of events are left
+-- out: a
 -- same-dialect stream is not parsed, so that those before are not known.
 function M.stream_error(failure, id)
   local _, word = shared.names(failure)

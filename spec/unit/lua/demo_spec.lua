@@ -61,10 +61,12 @@ end
 local SAY = {
   openai_chat = '{"model":"demo","messages":[{"role":"system","content":"s"},{"role":"user","content":"Good day"}]%s}',
   openai_responses = '{"model":"demo","input":[{"role":"user","content":[{"type":"input_text","text":"Good day"}]}]%s}',
-  anthropic = '{"model":"demo","max_tokens":100,"messages":[{"role":"user","content":[{"type":"text","text":"Good day"}]}]%s}',
+  anthropic = '{"model":"demo","max_tokens":100,"messages":[{"role":"user","content":[{"type":"text",'
+    .. '"text":"Good day"}]}]%s}',
   gemini = '{"contents":[{"role":"user","parts":[{"text":"Good day"}]}]%s}',
 }
-local SCHEMA = '{"type":"object","properties":{"city":{"type":"string"},"days":{"type":"integer","minimum":2},"unit":{"enum":["c","f"]},'
+local SCHEMA = '{"type":"object","properties":{"city":{"type":"string"},"days":{"type":"integer","minimum":2},'
+  .. '"unit":{"enum":["c","f"]},'
   .. '"note":{"type":"string"}},"required":["city","days","unit"]}'
 local ARGUMENTS = '{"city":"Paris","days":2,"unit":"c"}'
 local TOOLS = {
@@ -134,9 +136,9 @@ describe("demo, whole answers", function()
     assert.same({ TEXT, "STOP" }, { answer.candidates[1].content.parts[1].text, answer.candidates[1].finishReason })
     local usage = answer.usageMetadata
     assert.equal(usage.totalTokenCount, usage.promptTokenCount + usage.candidatesTokenCount)
-    local part = whole("gemini", TOOLS.gemini).candidates[1].content.parts[1]
-    assert.equal("get_weather", part.functionCall.name)
-    assert.equal(ARGUMENTS, json.raw(part.functionCall, "args"))
+    local called = whole("gemini", TOOLS.gemini).candidates[1].content.parts[1]
+    assert.equal("get_weather", called.functionCall.name)
+    assert.equal(ARGUMENTS, json.raw(called.functionCall, "args"))
   end)
 
   it("are always the same, and differ with the request", function()
@@ -203,19 +205,23 @@ describe("demo, streams", function()
       assert.equal(i - 1, event.document.sequence_number)
       assert.equal(event.type, event.document.type)
     end
-    assert.matches("^response%.created response%.in_progress response%.output_item%.added response%.content_part%.added "
-      .. "response%.output_text%.delta .*response%.output_text%.done response%.content_part%.done response%.output_item%.done "
+    assert.matches("^response%.created response%.in_progress response%.output_item%.added response%."
+      .. "content_part%.added "
+      .. "response%.output_text%.delta .*response%.output_text%.done response%.content_part%.done response%."
+      .. "output_item%.done "
       .. "response%.completed$", types_of(events))
     assert.equal(TEXT, events[#events].document.response.output[1].content[1].text)
     events = events_of(run("openai_responses", "demo", say("openai_responses", TOOLS.openai_responses),
       { stream = true }))
-    assert.matches("output_item%.added response%.function_call_arguments%.delta .*response%.function_call_arguments%.done "
+    assert.matches("output_item%.added response%.function_call_arguments%.delta .*response%."
+      .. "function_call_arguments%.done "
       .. "response%.output_item%.done response%.completed$", types_of(events))
   end)
 
   it("in Messages: the grammar", function()
     local events = events_of(run("anthropic", "demo", say "anthropic", { stream = true }))
-    assert.matches("^message_start content_block_start ping content_block_delta .*content_block_stop message_delta message_stop$",
+    assert.matches("^message_start content_block_start ping content_block_delta .*content_block_stop "
+      .. "message_delta message_stop$",
       types_of(events))
     assert.is_true(events[1].document.message.usage.input_tokens > 0)
     assert.equal("end_turn", events[#events - 1].document.delta.stop_reason)
@@ -263,11 +269,14 @@ describe("demo, conversations with tools", function()
     local bodies = {
       openai_chat = '{"messages":[{"role":"user","content":"use the tool"},{"role":"assistant","content":null},'
         .. '{"role":"tool","tool_call_id":"c","content":"rain"}]' .. TOOLS.openai_chat .. "}",
-      openai_responses = '{"input":[{"role":"user","content":"use the tool"},{"type":"function_call_output","call_id":"c","output":"rain"}]'
+      openai_responses = '{"input":[{"role":"user","content":"use the tool"},{"type":"function_call_output",'
+        .. '"call_id":"c","output":"rain"}]'
         .. TOOLS.openai_responses .. "}",
-      anthropic = '{"messages":[{"role":"user","content":"use the tool"},{"role":"user","content":[{"type":"tool_result",'
+      anthropic = '{"messages":[{"role":"user","content":"use the tool"},{"role":"user",'
+        .. '"content":[{"type":"tool_result",'
         .. '"tool_use_id":"t","content":[{"type":"text","text":"rain"}]}]}]' .. TOOLS.anthropic .. "}",
-      gemini = '{"contents":[{"role":"user","parts":[{"text":"use the tool"}]},{"role":"user","parts":[{"functionResponse":{"name":"x",'
+      gemini = '{"contents":[{"role":"user","parts":[{"text":"use the tool"}]},{"role":"user",'
+        .. '"parts":[{"functionResponse":{"name":"x",'
         .. '"response":{"r":"rain"}}}]}]' .. TOOLS.gemini .. "}",
     }
     for dialect, body in pairs(bodies) do
@@ -287,10 +296,12 @@ describe("demo, conversations with tools", function()
     assert.equal('{"q":"Good day"}', arguments '{"type":"object","properties":{"q":{"type":"string"}}}')
     assert.equal('{"a":["example"],"o":{"n":1.5},"b":true,"k":7}',
       arguments('{"properties":{"a":{"type":"array","items":{"type":"string"}},'
-      .. '"o":{"type":"OBJECT","properties":{"n":{"type":"NUMBER"}}},"b":{"type":["boolean","null"]},"k":{"const":7}}}'))
+      .. '"o":{"type":"OBJECT","properties":{"n":{"type":"NUMBER"}}},"b":{"type":["boolean","null"]},'
+      .. '"k":{"const":7}}}'))
     assert.equal('{"r":{"city":"Paris"}}', arguments('{"properties":{"r":{"$ref":"#/$defs/r"}},'
       .. '"$defs":{"r":{"type":"object","properties":{"city":{"type":"string"}}}}}'))
-    assert.is_truthy(arguments('{"properties":{"r":{"$ref":"#/properties/r/properties/r"},"s":{"type":"object","properties":{"s":{"$ref":"#/properties/s"}}}}}'))
+    assert.is_truthy(arguments('{"properties":{"r":{"$ref":"#/properties/r/properties/r"},'
+      .. '"s":{"type":"object","properties":{"s":{"$ref":"#/properties/s"}}}}}'))
   end)
 end)
 
@@ -341,7 +352,8 @@ describe("demo told to misbehave", function()
   it("survives bodies of the wrong shape", function()
     for _, body in ipairs { "{}", '{"messages":3,"input":{},"contents":"x","tools":[1,null,{}],"tool_choice":[]}',
       '{"messages":[1,null],"input":[1,[]],"contents":[null,3],"system":[{"text":1}],"tools":{"a":1}}',
-      '{"messages":[{"role":"user","content":[null,{"text":3}]}],"input":[{"type":3}],"contents":[{"parts":[1]}],"max_tokens":"x"}' } do
+      '{"messages":[{"role":"user","content":[null,{"text":3}]}],"input":[{"type":3}],'
+        .. '"contents":[{"parts":[1]}],"max_tokens":"x"}' } do
       for dialect in pairs(SAY) do
         assert.equal(200, run(dialect, "demo", body).status, dialect .. " " .. body)
       end
