@@ -38,8 +38,8 @@ function Findings:add(message)
   end
 end
 
---- A message as scripts and the parser make it: "config.lua:3: unexpected symbol", "providers/x.lua: returned nothing", or one
---- in front of the other; the innermost place counts.
+--- A message as scripts and the parser make it: "config.lua:3: unexpected symbol", "providers/x.lua: returned nothing",
+--- or one in front of the other; the innermost place counts.
 ---@param text string
 ---@param file string where the text does not say
 ---@param path? string

@@ -1,4 +1,5 @@
---- What `cliproxy check --json --config F` does, for specs that run on the interpreter alone. The words in CPX_SPEC_CHILD break it.
+--- What `cliproxy check --json --config F` does, for specs that run on the interpreter alone. The words in
+--- CPX_SPEC_CHILD break it.
 local check = require("cliproxy.check")
 local system = require("cliproxy.system")
 

@@ -1,12 +1,13 @@
 ---@meta
---- Types of provider scripts and of config.lua, for your editor. providers/README.md and docs/configuration.md explain them.
+--- Types of provider scripts and of config.lua, for your editor. providers/README.md and docs/configuration.md explain
+--- them.
 
 --- What a script in providers/ returns. Its file is called like `name`.
 ---@class cliproxy.Provider
 ---@field name string as the file is called
 ---@field contract 1 the version of this contract
 ---@field dialects cliproxy.Dialect[] what it speaks, best first; the client's own is taken when listed
----@field auth? "bearer"|"x-api-key"|"x-goog-api-key"|"none" how the key travels; left out with an `authorize` or `execute` hook
+---@field auth? "bearer"|"x-api-key"|"x-goog-api-key"|"none" not needed with `authorize` or `execute`
 ---@field options? table<string, cliproxy.Option> what config.lua may set, beside what every instance takes
 ---@field models? string[] served without a route; "*" is any run of characters; plain ids are listed in /v1/models
 ---@field caps? table<string, any> what this server has or lacks
@@ -98,7 +99,7 @@
 ---@field headers table<string, string> names in lower case; without credentials
 ---@field body cliproxy.json.Node
 
--- config.lua ------------------------------------------------------------------------------------------------------------
+-- config.lua ----------------------------------------------------------------------------------------------------
 
 --- The table that config.lua returns. Durations are "5s" or seconds, sizes "64MB" or bytes.
 ---@class cliproxy.Configuration
@@ -165,9 +166,9 @@
 ---@field weight? number
 ---@field accounts? string[] names
 
---- The value of an environment variable, then of a line in `.env` beside config.lua, then `default`. Unset and without a default,
---- it turns off the provider that uses it.
+--- The value of an environment variable, then of a line in `.env` beside config.lua, then `default`. Unset and without
+--- a default, it turns off the provider that uses it.
 ---@param name string
 ---@param default? string
 ---@return string
-function env(name, default) end
+function env(name, default) end -- luacheck: globals env

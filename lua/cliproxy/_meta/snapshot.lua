@@ -1,5 +1,6 @@
 ---@meta
---- Types of one generation: what `cliproxy.snapshot` builds and the pipeline reads. Everything here is immutable once published.
+--- Types of one generation: what `cliproxy.snapshot` builds and the pipeline reads. Everything here is immutable once
+--- published.
 
 ---@class cliproxy.Snapshot
 ---@field generation integer 1, 2, 3, …
@@ -47,7 +48,8 @@
 ---@field models_ttl number
 local Config = {}
 
---- The line of a key path in config.lua; of its nearest parent where the key itself is not there; nil in the built-in one.
+--- The line of a key path in config.lua; of its nearest parent where the key itself is not there; nil in the built-in
+--- one.
 ---@param path string "allowed_origins"
 ---@return integer?
 function Config:line(path) end
@@ -78,7 +80,7 @@ function Config:line(path) end
 ---@field models string[] patterns served without a route
 ---@field literals string[] those among them that are plain ids
 ---@field off? string why it is off: "provider groq is off: GROQ_API_KEY is not set (config.lua:14)"
----@field owners table<string, cliproxy.Owner> by hook: { name = "providers/groq.lua: shape()", script = "providers/groq.lua" }
+---@field owners table<string, cliproxy.Owner> by hook: { name = "providers/groq.lua: shape()", … }
 ---@field hooks boolean whether any hook runs at every request (shape, authorize, event, response, execute, own dialect)
 ---@field own boolean whether it carries its own dialect
 
@@ -99,8 +101,8 @@ function Config:line(path) end
 ---@field functions integer route functions; 0: `plan` reads nothing of the request but `model`
 local Routes = {}
 
---- The plan for a request. `nil, message, code` with code "no_route", "provider_off", "route_error" (a route function failed or
---- returned nonsense). May wait only where a route function waits.
+--- The plan for a request. `nil, message, code` with code "no_route", "provider_off", "route_error" (a route function
+--- failed or returned nonsense). May wait only where a route function waits.
 ---@param request cliproxy.Request
 ---@return cliproxy.Plan?
 ---@return string? message

@@ -72,7 +72,8 @@ return {
 
   it("gives a path that is not there the line of its nearest parent", function()
     local source = config_source.parse("\nreturn {\n  providers = {\n    groq = {} } }")
-    for path, expected in pairs({ ["providers.groq.x.y"] = 4, ["providers.z"] = 3, nope = 2, ["routes[4]"] = 2, [""] = 2 }) do
+    for path, expected in pairs({ ["providers.groq.x.y"] = 4, ["providers.z"] = 3, nope = 2, ["routes[4]"] = 2,
+      [""] = 2 }) do
       assert.equal(expected, (source:line(path)), path)
     end
   end)
@@ -83,11 +84,15 @@ return {
   end)
 
   it("survives any text", function()
-    for _, text in ipairs({ "", "return", "return {", "return { a =", 'return { "', "return { a = [[", "return }", "= = {" }) do
+    for _, text in ipairs({ "", "return", "return {", "return { a =", 'return { "', "return { a = [[", "return }",
+      "= = {" }) do
       assert.equal(1, (config_source.parse(text):line("a.b[1]")))
     end
     math.randomseed(7)
-    local pieces = { "{", "}", "a", "=", ",", "[[", "]]", "return ", "function ", "end ", "'", "\n", "--", "[", "]", "\\" }
+    local pieces = { "{", "}", "a", "=", ",", "[[", "]]", "return ", "function ", "end " }
+    for _, piece in ipairs({ "'", "\n", "--", "[", "]", "\\" }) do
+      pieces[#pieces + 1] = piece
+    end
     for _ = 1, 300 do
       local text = {}
       for i = 1, 30 do

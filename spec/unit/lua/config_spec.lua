@@ -8,7 +8,8 @@ describe("config", function()
   local folder
 
   before_each(function()
-    folder = folder_of.new({ ["providers/demo.lua"] = folder_of.provider("demo", 'auth = "none", models = { "demo" },') })
+    folder = folder_of.new({ ["providers/demo.lua"] = folder_of.provider("demo",
+      'auth = "none", models = { "demo" },') })
   end)
 
   after_each(function()
@@ -80,10 +81,12 @@ return {
     refused("return {\n listn = 1 }", "config.lua:2: listn: unknown option; did you mean listen?")
     refused("return { log = {\n levle = 1 } }", "config.lua:2: log.levle: unknown option; did you mean level?")
     refused("return {\n filters = {} }", "config.lua:2: filters: unknown option; known here: " .. table.concat({
-      "admin_key, allowed_hosts, allowed_origins, api_keys, bodies_limit, body_limit, drain_timeout, http, listen, log,",
+      "admin_key, allowed_hosts, allowed_origins, api_keys, bodies_limit, body_limit, drain_timeout, http, "
+        .. "listen, log,",
       "models_ttl, providers, routes, state_dir, timeouts, tls",
     }, " "))
-    refused("return {\n allowed_origins = { \"http://x/y\" } }", "config.lua:2: allowed_origins[1]: expected an origin such as "
+    refused("return {\n allowed_origins = { \"http://x/y\" } }",
+      "config.lua:2: allowed_origins[1]: expected an origin such as "
       .. '"http://localhost:3000" or "app://x", found "http://x/y"')
     refused("return {\n body_limit = \"2MB\",\n bodies_limit = \"1MB\" }",
       "config.lua:3: bodies_limit: must not be below body_limit: it bounds all bodies together")
@@ -93,7 +96,8 @@ return {
 
   it("tells all that is wrong at once", function()
     local _, messages = build("return {\n listen = 5,\n log = 7,\n providers = { demo = 1 },\n routes = { 1 } }")
-    for _, line in ipairs({ "config.lua:2: listen", "config.lua:3: log", "config.lua:4: providers.demo", "config.lua:5: routes[1]" }) do
+    for _, line in ipairs({ "config.lua:2: listen", "config.lua:3: log", "config.lua:4: providers.demo",
+      "config.lua:5: routes[1]" }) do
       assert.matches(line, messages, 1, true)
     end
   end)
@@ -151,7 +155,8 @@ return setmetatable({ providers = { demo = setmetatable({}, { __index = function
     it("says what an address looks like", function()
       local built, messages = build('return { listen = "8317" }')
       assert.is_nil(built)
-      assert.matches('expected an address such as "127.0.0.1:8317", "[::1]:8317" or "unix:/path", found "8317"', messages, 1, true)
+      assert.matches('expected an address such as "127.0.0.1:8317", "[::1]:8317" or "unix:/path", found "8317"',
+        messages, 1, true)
     end)
   end)
 
@@ -174,13 +179,15 @@ return setmetatable({ providers = { demo = setmetatable({}, { __index = function
   it("checks that certificates are there", function()
     local built, messages = build('return {\n tls = { cert = "no.pem" } }')
     assert.is_nil(built)
-    assert.matches("config.lua:2: tls.cert: expected a PEM file, but " .. folder.path .. "/no.pem does not exist", messages, 1, true)
+    assert.matches("config.lua:2: tls.cert: expected a PEM file, but " .. folder.path .. "/no.pem does not exist",
+      messages, 1, true)
     assert.matches("config.lua:2: tls.key: is required: a string", messages, 1, true)
   end)
 
   describe("env", function()
     it("reads the process, then .env, then the default", function()
-      folder:write(".env", 'export A=one\nB="two # \\"x\\"" # comment\n# no\nC=\'three\'\nPATH=wrong\nEMPTY=\nbad line\n')
+      folder:write(".env", 'export A=one\nB="two # \\"x\\"" # comment\n# '
+        .. 'no\nC=\'three\'\nPATH=wrong\nEMPTY=\nbad line\n')
       os.execute("chmod 600 " .. folder.path .. "/.env")
       local built, messages = build([[
 return { api_keys = { env "A", env "B":gsub("[# \"]", ""), env "C", env("D", "four"), env("EMPTY", "five") },
@@ -199,11 +206,13 @@ return { api_keys = { env "A", env "B":gsub("[# \"]", ""), env "C", env("D", "fo
       os.execute("chmod 644 " .. folder.path .. "/.env")
       local built, messages = build("return {}")
       assert.is_truthy(built)
-      assert.equal(".env: others can read this file with your keys in it; run: chmod 600 " .. folder.path .. "/.env", messages)
+      assert.equal(".env: others can read this file with your keys in it; run: chmod 600 " .. folder.path .. "/.env",
+        messages)
     end)
 
     it("turns an instance off where its variable is unset, with a line that says so", function()
-      local built, messages = build('return { providers = {\n demo = {\n  api_key = "Bearer " .. env "CPX_SPEC_NOT_SET" } } }')
+      local built, messages = build('return { providers = {\n demo = {\n  api_key = "Bearer " .. env '
+        .. '"CPX_SPEC_NOT_SET" } } }')
       assert.equal("", messages)
       assert.equal("provider demo is off: CPX_SPEC_NOT_SET is not set (config.lua:3)", built.instances.demo.off)
       local plan, message, code = built.routes:plan({ model = "demo" })

@@ -46,8 +46,10 @@ describe("options", function()
 
   it("says what was expected and what was found", function()
     bad({ type = "duration" }, "soon", 'config.lua: x: expected a duration such as "5s", found "soon"')
-    bad({ type = "duration", min = 1, max = 60 }, "2m", 'config.lua: x: expected a duration such as "5s" from 1s to 1m, found "2m"')
-    bad({ type = "size", max = 1024 }, "2KB", 'config.lua: x: expected a size such as "64MB" of at most 1KB, found "2KB"')
+    bad({ type = "duration", min = 1, max = 60 }, "2m",
+      'config.lua: x: expected a duration such as "5s" from 1s to 1m, found "2m"')
+    bad({ type = "size", max = 1024 }, "2KB",
+      'config.lua: x: expected a size such as "64MB" of at most 1KB, found "2KB"')
     bad({ type = "integer", min = 1 }, 0, "config.lua: x: expected an integer of at least 1, found 0")
     bad({ type = "integer" }, 1.5, "config.lua: x: expected an integer, found 1.5")
     bad({ type = "number" }, 0 / 0, "config.lua: x: expected a number, found " .. ("%.14g"):format(0 / 0))
@@ -58,19 +60,23 @@ describe("options", function()
     bad({ type = "list", of = { type = "integer" } }, { 1, "b" }, 'config.lua: x[2]: expected an integer, found "b"')
     bad({ type = "list", min = 2 }, { "a" }, "config.lua: x: expected at least 2 items, found 1")
     bad({ type = "map" }, { 1 }, "config.lua: x: expected names as keys, found 1")
-    bad({ type = "string", one_of = { "text", "json" } }, "xml", 'config.lua: x: expected one of "text", "json", found "xml"')
+    bad({ type = "string", one_of = { "text", "json" } }, "xml",
+      'config.lua: x: expected one of "text", "json", found "xml"')
     bad({ type = "table", fields = { level = { type = "string" } } }, { levl = "x" },
       "config.lua: x.levl: unknown option; did you mean level?")
-    bad({ type = "table", fields = { a = { type = "string", required = true } } }, {}, "config.lua: x.a: is required: a string")
+    bad({ type = "table", fields = { a = { type = "string", required = true } } }, {},
+      "config.lua: x.a: is required: a string")
     bad({ type = "string" }, print, "config.lua: x: expected a string, found a function")
   end)
 
   it("refuses URLs that cannot be meant", function()
-    for _, url in ipairs({ "api.example.com", "ftp://x", "https://", "https://a b", "https://x?y=1", "https://x#y", "https://u:p@x",
+    for _, url in ipairs({ "api.example.com", "ftp://x", "https://", "https://a b", "https://x?y=1", "https://x#y",
+      "https://u:p@x",
       "https://x:99999", "https://x\n", "https://<x>", 5 }) do
       local checked, text = check({ type = "url" }, url)
       assert.is_nil(checked)
-      assert.matches("expected a URL such as \"https://api.example.com\" (https, http), without user name", text, 1, true)
+      assert.matches("expected a URL such as \"https://api.example.com\" (https, http), without user name", text, 1,
+        true)
     end
   end)
 
@@ -90,14 +96,17 @@ describe("options", function()
   end)
 
   it("checks declarations of scripts", function()
-    bad({ type = "strin" }, "x", "config.lua: options.x.type: expected one of " .. options.enumerate({ "boolean", "duration",
+    bad({ type = "strin" }, "x", "config.lua: options.x.type: expected one of " .. options.enumerate({ "boolean",
+      "duration",
       "integer", "list", "map", "number", "secret", "size", "string", "table", "url" }) .. ', found "strin"')
     bad("string", "x", 'config.lua: options.x: expected a declaration such as { type = "string" }, found "string"')
     bad({ type = "string", defalt = "a" }, "x", "config.lua: options.x.defalt: unknown option; did you mean default?")
     bad({ type = "integer", default = "many" }, 1, 'config.lua: options.x.default: expected an integer, found "many"')
-    bad({ type = "string", default = "a", required = true }, "x", "config.lua: options.x: an option is either required or has a default")
+    bad({ type = "string", default = "a", required = true }, "x",
+      "config.lua: options.x: an option is either required or has a default")
     bad({ type = "list", of = { type = "x" } }, {}, "config.lua: options.x.of.type: expected one of "
-      .. options.enumerate({ "boolean", "duration", "integer", "list", "map", "number", "secret", "size", "string", "table", "url" })
+      .. options.enumerate({ "boolean", "duration", "integer", "list", "map", "number", "secret", "size", "string",
+        "table", "url" })
       .. ', found "x"')
   end)
 end)

@@ -75,7 +75,8 @@ return {
     assert.same({ ["x-title"] = "t" }, made.headers)
     assert.same({ "claude" }, made.literals)
     assert.same({ name = "providers/p.lua: shape()", script = "providers/p.lua" }, made.owners.shape)
-    assert.same({ true, false, "x-api-key", 3600, "ask", true }, { made.hooks, made.own, made.auth, made.models_ttl, made.usage, made.http2 })
+    assert.same({ true, false, "x-api-key", 3600, "ask", true }, { made.hooks, made.own, made.auth, made.models_ttl,
+      made.usage, made.http2 })
     assert.equal(folder.path .. "/x.sock", made.unix_socket)
     assert.equal("providers/p.lua", made.script)
   end)
@@ -88,7 +89,8 @@ return {
   end)
 
   it("takes a script that says its key is optional without one", function()
-    folder:write("providers/p.lua", (folder_of.provider("p"):gsub("options = {", 'options = { api_key = { type = "secret" },')))
+    folder:write("providers/p.lua", (folder_of.provider("p"):gsub("options = {",
+      'options = { api_key = { type = "secret" },')))
     local made, messages = build("{}")
     assert.equal("", messages)
     assert.same({ { name = "default", weight = 1 } }, made.accounts)
@@ -120,12 +122,15 @@ return {
 
     it("half a dialect of its own", function()
       refused({ encode_request = "function() end" },
-        "providers/p.lua:1: decode_response: is required: a dialect of its own needs encode_request, decode_response and stream_decoder\n"
-          .. "providers/p.lua:1: stream_decoder: is required: a dialect of its own needs encode_request, decode_response and stream_decoder")
+        "providers/p.lua:1: decode_response: is required: a dialect of its own needs encode_request, "
+          .. "decode_response and stream_decoder\n"
+          .. "providers/p.lua:1: stream_decoder: is required: a dialect of its own needs encode_request, "
+            .. "decode_response and stream_decoder")
     end)
 
     it("framing without a dialect of its own", function()
-      refused({ framing = '"ndjson"' }, "providers/p.lua:5: framing: belongs to a dialect of its own (encode_request, …) or "
+      refused({ framing = '"ndjson"' }, "providers/p.lua:5: framing: belongs to a dialect of its own "
+        .. "(encode_request, …) or "
         .. "to execute; named dialects have theirs")
     end)
 
@@ -136,7 +141,8 @@ return {
     it("headers that belong to the connection", function()
       refused({}, "config.lua:2: providers.p.headers: the header host belongs to the connection and cannot be set",
         '{ headers = { Host = "x" } }')
-      refused({}, 'config.lua:2: providers.p.headers: expected names of headers, found "a b"', '{ headers = { ["a b"] = "x" } }')
+      refused({}, 'config.lua:2: providers.p.headers: expected names of headers, found "a b"',
+        '{ headers = { ["a b"] = "x" } }')
       refused({}, "config.lua:2: providers.p.headers.x: expected a string, found a value that is not shown",
         '{ headers = { x = "a\\r\\nb: c" } }')
     end)
@@ -146,7 +152,8 @@ return {
     folder:write("providers/p.lua", folder_of.provider("p"))
     local made, messages = build("{}")
     assert.is_nil(made)
-    assert.equal('config.lua:2: providers.p: needs an api_key, such as api_key = env "NAME", or accounts = { … }', messages)
+    assert.equal('config.lua:2: providers.p: needs an api_key, such as api_key = env "NAME", or accounts = { … }',
+      messages)
     made, messages = build('{ accounts = { { name = "a" } } }')
     assert.is_nil(made)
     assert.equal('config.lua:2: providers.p.accounts[1]: needs an api_key, such as api_key = env "NAME"', messages)
@@ -183,7 +190,8 @@ return {
     assert.matches("; did you mean groq?", messages, 1, true)
     made, messages = build('{ script = "../x" }')
     assert.is_nil(made)
-    assert.equal('config.lua:2: providers.p.script: expected a script\'s name without folder and .lua, found "../x"', messages)
+    assert.equal('config.lua:2: providers.p.script: expected a script\'s name without folder and .lua, found "../x"',
+      messages)
   end)
 
   it("prefers the configuration's script to a shipped one of the same name", function()
@@ -223,7 +231,8 @@ return {
 local json, env = require "cliproxy.json", require "cliproxy.env"
 json.parse = "spoilt"
 local helper = require "lib.helper"
-return { name = "p", contract = 1, dialects = { "openai_chat" }, auth = "none", caps = { n = helper.n, x = env.get("SPEC_VALUE") },
+return { name = "p", contract = 1, dialects = { "openai_chat" }, auth = "none",
+  caps = { n = helper.n, x = env.get("SPEC_VALUE") },
   options = { base_url = { type = "url", default = "http://x" } } }]])
     local made, messages, built = build("{}")
     assert.matches("^%.env: others can read", messages)
@@ -238,7 +247,8 @@ return { name = "p", contract = 1, dialects = { "openai_chat" }, auth = "none", 
     folder:write("providers/p.lua", 'require "lib.a"')
     local made, messages = build("{}")
     assert.is_nil(made)
-    assert.equal("providers/lib/a.lua: requires itself: providers/lib/a.lua → providers/lib/b.lua → providers/lib/a.lua", messages)
+    assert.equal("providers/lib/a.lua: requires itself: providers/lib/a.lua → providers/lib/b.lua → "
+      .. "providers/lib/a.lua", messages)
     folder:write("providers/lib/a.lua", "\n\nlocal x = nil\nreturn x.y")
     made, messages = build("{}")
     assert.is_nil(made)
@@ -247,7 +257,8 @@ return { name = "p", contract = 1, dialects = { "openai_chat" }, auth = "none", 
 
   it("lets nothing be loaded once the generation is built", function()
     folder:write("providers/lib/late.lua", "return {}")
-    folder:write("providers/p.lua", folder_of.provider("p", 'shape = function() return require "lib.late" end, auth = "none",'))
+    folder:write("providers/p.lua", folder_of.provider("p",
+      'shape = function() return require "lib.late" end, auth = "none",'))
     local made = build("{}")
     local ok, message = pcall(made.provider.shape)
     assert.is_false(ok)

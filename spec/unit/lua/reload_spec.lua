@@ -14,7 +14,8 @@ describe("reload", function()
   end
 
   before_each(function()
-    folder = folder_of.new({ ["providers/p.lua"] = script("one"), ["config.lua"] = "return { providers = { p = {} } }" })
+    folder = folder_of.new({ ["providers/p.lua"] = script("one"),
+      ["config.lua"] = "return { providers = { p = {} } }" })
     path = folder.path .. "/config.lua"
     published, results = {}, {}
   end)
@@ -82,7 +83,8 @@ describe("reload", function()
       end)
       assert.same({}, published)
       assert.same({ false, 1 }, { results[1].ok, results[1].generation })
-      assert.same({ { file = "providers/p.lua", line = 2, message = "unexpected symbol near '}'" } }, results[1].messages)
+      assert.same({ { file = "providers/p.lua", line = 2, message = "unexpected symbol near '}'" } },
+        results[1].messages)
       assert.equal(1, live.snapshot.generation)
       folder:write("providers/p.lua", script("three"))
       wait_for(function()
@@ -146,7 +148,8 @@ describe("reload", function()
         assert.equal(expected, messages[1].message)
         assert.equal(1, live.snapshot.generation)
         live:stop()
-      end, { command = { "/usr/bin/env", "CPX_SPEC_CHILD=" .. mood, unpack(child) }, check_timeout = mood == "hang" and 0.3 or 10 })
+      end, { command = { "/usr/bin/env", "CPX_SPEC_CHILD=" .. mood, unpack(child) }, check_timeout = mood == "hang"
+        and 0.3 or 10 })
     end
     watching(function(live)
       local ok, messages = live:now()

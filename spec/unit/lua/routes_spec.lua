@@ -26,7 +26,8 @@ describe("routes", function()
 ]]
 
   local function build(routes, providers)
-    folder:write("config.lua", "return {\n" .. (providers or PROVIDERS) .. "  routes = " .. (routes or "{}") .. ",\n}\n")
+    folder:write("config.lua", "return {\n" .. (providers or PROVIDERS) .. "  routes = " .. (routes or "{}")
+      .. ",\n}\n")
     local built, messages = snapshot.build({ path = folder.path .. "/config.lua" })
     local texts = {}
     for i, message in ipairs(messages) do
@@ -67,7 +68,8 @@ describe("routes", function()
   it("takes instance/model from clients, the model with more slashes too", function()
     local routes = build()
     assert.equal("work/meta/llama-3", plan(routes, "work/meta/llama-3"))
-    assert.equal('no route for "nobody/x". Configured providers: demo, off, openai, work. (no_route)', plan(routes, "nobody/x"))
+    assert.equal('no route for "nobody/x". Configured providers: demo, off, openai, work. (no_route)', plan(routes,
+      "nobody/x"))
     assert.matches("no route for \"work/\"", plan(routes, "work/"), 1, true)
   end)
 
@@ -80,7 +82,8 @@ describe("routes", function()
   it("goes through the rules in order", function()
     local routes, messages = build([[{
     { model = "fast", to = "work/llama-3.3/70b" },
-    { model = { "gpt-4*", "old" }, to = { "work", { provider = "openai", as = "gpt-5", weight = 2, accounts = { "default" } } } },
+    { model = { "gpt-4*", "old" },
+      to = { "work", { provider = "openai", as = "gpt-5", weight = 2, accounts = { "default" } } } },
     { model = "gpt-*", to = { provider = "work", accounts = { "b" } }, strategy = "failover" },
     { model = "*", to = "demo/demo" },
   }]])
@@ -109,7 +112,8 @@ describe("routes", function()
     it("gets the nearest ids and the providers", function()
       local routes = build('{ { model = "gpt-5o", to = "demo/demo" } }',
         'providers = { demo = {}, openai = { models = { "gpt-5", "gpt-4o" } } },')
-      assert.equal('no route for "gpt-5p". Nearest: gpt-5, gpt-5o, gpt-4o. Configured providers: demo, openai. (no_route)',
+      assert.equal('no route for "gpt-5p". Nearest: gpt-5, gpt-5o, gpt-4o. Configured providers: demo, openai. '
+        .. '(no_route)',
         plan(routes, "gpt-5p"))
       assert.equal('no route for "mistral". Configured providers: demo, openai. (no_route)', plan(routes, "mistral"))
     end)
@@ -157,7 +161,8 @@ describe("routes", function()
     end)
 
     it("are asked each time, also after a rule before them was kept", function()
-      local routes = build([[{ { model = "demo", to = "demo" }, function(r) return r.size > 1 and "work/a" or "work/b" end }]])
+      local routes = build([[{ { model = "demo", to = "demo" }, function(r) return r.size > 1 and "work/a"
+        or "work/b" end }]])
       assert.equal("work/b by routes[2]", plan(routes, { model = "x", size = 1 }))
       assert.equal("demo/demo by routes[1]", plan(routes, { model = "demo", size = 1 }))
       assert.equal("work/a by routes[2]", plan(routes, { model = "x", size = 2 }))
@@ -172,7 +177,8 @@ describe("routes", function()
 
     it("that return nonsense are told what to return", function()
       for returned, expected in pairs({
-        ["5"] = 'expected "instance", "instance/model", { provider = "instance", as = "model" }, or a list of these, found 5',
+        ["5"] = 'expected "instance", "instance/model", { provider = "instance", as = "model" }, or a list of '
+          .. 'these, found 5',
         ['"opnai/x"'] = 'no provider is called "opnai"; did you mean openai?',
         ["{}"] = "found an empty list",
         ["{ provider = 5 }"] = "provider: expected a string, found 5",
@@ -193,7 +199,8 @@ describe("routes", function()
 
   describe("refuses at load", function()
     it("targets that lead nowhere", function()
-      refused('{\n { model = "x", to = "opnai/y" } }', 'config.lua:9: routes[1].to: no provider is called "opnai"; did you mean openai?')
+      refused('{\n { model = "x", to = "opnai/y" } }',
+        'config.lua:9: routes[1].to: no provider is called "opnai"; did you mean openai?')
       refused('{\n { model = "x", to = { "demo",\n "zzz" } } }',
         'config.lua:10: routes[1].to[2]: no provider is called "zzz"; configured: demo, off, openai, work')
       refused('{\n { model = "x", to = { provider = "demo", sa = "y" } } }',
@@ -203,11 +210,13 @@ describe("routes", function()
       refused('{\n { model = "x", to = {} } }', 'config.lua:9: routes[1].to: expected "instance", "instance/model", '
         .. '{ provider = "instance", as = "model" }, or a list of these, found an empty list')
       refused('{\n { model = "x" } }', 'config.lua:9: routes[1].to: is required: where it goes, such as "openai/gpt-5"')
-      refused('{\n { to = "demo" } }', 'config.lua:9: routes[1].model: is required: the model it is for, such as "gpt-5" or "gpt-*"')
+      refused('{\n { to = "demo" } }', 'config.lua:9: routes[1].model: is required: the model it is for, such '
+        .. 'as "gpt-5" or "gpt-*"')
     end)
 
     it("rules that are none", function()
-      refused('{ x = 1 }', 'config.lua:8: routes: expected a list such as { { model = "fast", to = "groq/llama-3.3" } }, '
+      refused('{ x = 1 }', 'config.lua:8: routes: expected a list such as { { model = "fast", to = '
+        .. '"groq/llama-3.3" } }, '
         .. "found a table that is none")
       refused('{\n "demo" }', 'config.lua:9: routes[1]: expected { model =, to = } or a function, found "demo"')
       refused('{\n { model = "x", to = "demo", strategy = "random" } }',
@@ -217,7 +226,8 @@ describe("routes", function()
     end)
 
     local function rivals(models_a, models_b, routes)
-      return build(routes, ("providers = { demo = { models = { %s } },\n work = { models = { %s } } },"):format(models_a, models_b))
+      return build(routes, ("providers = { demo = { models = { %s } },\n work = { models = { %s } } "
+        .. "},"):format(models_a, models_b))
     end
 
     it("two instances that serve one model, naming both", function()
@@ -231,7 +241,8 @@ describe("routes", function()
     it("not where a rule decides, one is off, or a plain id stands against a pattern", function()
       assert.is_truthy((rivals('"gpt-*"', '"gpt-5*"', '{ { model = "gpt-5*", to = "work" } }')))
       assert.is_truthy((rivals('"a*"', '"b*"')))
-      assert.is_truthy((build(nil, 'providers = { demo = { models = { "x" } }, work = { models = { "x" }, enabled = false } },')))
+      assert.is_truthy((build(nil, 'providers = { demo = { models = { "x" } }, work = { models = { "x" }, '
+        .. 'enabled = false } },')))
       local routes = rivals('"gpt-*"', '"gpt-5"')
       assert.equal("work/gpt-5", plan(routes, "gpt-5"))
       assert.equal("demo/gpt-6", plan(routes, "gpt-6"))
@@ -239,7 +250,8 @@ describe("routes", function()
   end)
 
   it("lists the ids that clients may ask for", function()
-    local routes = build('{ function() while true do end end, { model = { "fast", "x-*" }, to = "work/llama" }, { model = "gone", to = "off/x" } }')
+    local routes = build('{ function() while true do end end, { model = { "fast", "x-*" }, to = "work/llama" }, '
+      .. '{ model = "gone", to = "off/x" } }')
     assert.same({
       { id = "demo", instance = "demo" },
       { id = "fast", instance = "work" },

@@ -8,7 +8,8 @@ describe("snapshot", function()
   before_each(function()
     folder = folder_of.new({
       ["providers/lib/helper.lua"] = "return { n = 1 }",
-      ["providers/a.lua"] = 'local h = require "lib.helper"\n' .. folder_of.provider("a", 'auth = "none", caps = { n = h.n },'),
+      ["providers/a.lua"] = 'local h = require "lib.helper"\n' .. folder_of.provider("a",
+        'auth = "none", caps = { n = h.n },'),
       ["providers/b.lua"] = folder_of.provider("b", 'auth = "none",'),
       ["config.lua"] = "return { providers = { a = {}, b = {} } }",
     })
@@ -130,17 +131,20 @@ describe("snapshot", function()
     end)
 
     it("checks single scripts and helpers", function()
-      assert.is_true(check.run({ files = { folder.path .. "/providers/a.lua", folder.path .. "/providers/lib/helper.lua" } }).ok)
+      assert.is_true(check.run({ files = { folder.path .. "/providers/a.lua", folder.path
+        .. "/providers/lib/helper.lua" } }).ok)
       folder:write("providers/c.lua", "return { name = 'c' }")
       folder:write("providers/lib/bad.lua", "return {")
-      local report = check.run({ files = { folder.path .. "/providers/c.lua", folder.path .. "/providers/lib/bad.lua", path } })
+      local report = check.run({ files = { folder.path .. "/providers/c.lua", folder.path .. "/providers/lib/bad.lua",
+        path } })
       assert.is_false(report.ok)
       assert.matches("providers/c.lua:1: contract: is required", check.text(report), 1, true)
       assert.matches("providers/lib/bad.lua:1: unexpected symbol", check.text(report), 1, true)
     end)
 
     it("says so where a file is missing", function()
-      assert.matches("/none.lua does not exist", check.text(check.run({ files = { folder.path .. "/none.lua" } })), 1, true)
+      assert.matches("/none.lua does not exist", check.text(check.run({ files = { folder.path .. "/none.lua" } })), 1,
+        true)
       assert.matches("--config names ", check.text(check.run({ path = folder.path .. "/none.lua" })), 1, true)
     end)
 

@@ -4,7 +4,8 @@ local units = require("cliproxy.units")
 
 describe("units", function()
   it("reads durations as seconds", function()
-    local good = { ["5s"] = 5, ["250ms"] = 0.25, ["1m30s"] = 90, ["1.5h"] = 5400, ["2d"] = 172800, [7] = 7, [0.5] = 0.5 }
+    local good = { ["5s"] = 5, ["250ms"] = 0.25, ["1m30s"] = 90, ["1.5h"] = 5400, ["2d"] = 172800, [7] = 7,
+      [0.5] = 0.5 }
     for text, seconds in pairs(good) do
       assert.equal(seconds, units.duration(text))
     end
@@ -30,13 +31,15 @@ describe("units", function()
       units.duration_text(7200),
       units.duration_text(0),
     }, " "))
-    assert.equal("64MB 1KB 1500", table.concat({ units.size_text(2 ^ 26), units.size_text(1024), units.size_text(1500) }, " "))
+    assert.equal("64MB 1KB 1500", table.concat({ units.size_text(2 ^ 26), units.size_text(1024),
+      units.size_text(1500) }, " "))
   end)
 end)
 
 describe("glob", function()
   it("matches runs of characters with * and takes everything else for itself", function()
-    for pattern, texts in pairs({ ["gpt-*"] = { "gpt-", "gpt-5" }, ["*-mini"] = { "a-mini" }, ["a*b*c"] = { "abc", "axbxbxc" }, ["*"] = { "", "x" } }) do
+    for pattern, texts in pairs({ ["gpt-*"] = { "gpt-", "gpt-5" }, ["*-mini"] = { "a-mini" }, ["a*b*c"] = { "abc",
+      "axbxbxc" }, ["*"] = { "", "x" } }) do
       for _, text in ipairs(texts) do
         assert.is_true(glob.match(pattern, text), pattern .. " " .. text)
       end
