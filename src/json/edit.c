@@ -5,15 +5,29 @@
 
 /* -- Depth, cycles, the way down. --------------------------------------------------------------------------------- */
 
-/* From the segment's root down to `container`, both counted; `mark`s what lies above it as dirty. */
-static unsigned walk_down(cpx_json_doc *doc, cpx_json_node root, cpx_json_node container, bool mark) {
-  unsigned depth = 1;
-  for (cpx_json_node node = root; node != container; depth++) {
-    cpx_json_cell *c = &doc->cells[node++];
-    if (mark) c->info |= CELL_DIRTY;
-    bool object = cell_kind(c) == CPX_JSON_OBJECT;
-    for (node += object; node + doc->cells[node].span <= container; node += object) node += doc->cells[node].span;
+static bool holds(const cpx_json_doc *doc, cpx_json_node node, cpx_json_node below) {
+  return node <= below && below < node + doc->cells[node].span;
+}
+
+/* From the segment's root down to `container`: how many levels, both counted. What lies above is marked as dirty, which
+ * without an edit below is harmless. The way is kept, so that edits of one element after another do not each search
+ * from the first. */
+static unsigned walk_down(cpx_json_doc *doc, cpx_json_node root, cpx_json_node container) {
+  cpx_json_node *way = doc->way.v;
+  unsigned known = doc->way.n > 0 && way[0] == root ? doc->way.n : 1, depth = 1;
+  way[0] = root;
+  while (depth < known && holds(doc, way[depth], container)) depth++;
+  for (cpx_json_node node = way[depth - 1]; node != container; depth++) {
+    cpx_json_cell *c = &doc->cells[node];
+    unsigned object = cell_kind(c) == CPX_JSON_OBJECT;
+    c->info |= CELL_DIRTY;
+    node += 1 + object;
+    if (depth < known && way[depth] <= container) node = way[depth];
+    while (!holds(doc, node, container)) node += doc->cells[node].span + object;
+    known = 0; /* what was known further down belongs to an earlier child */
+    if (depth < WAY_MAX) way[depth] = node;
   }
+  doc->way.n = depth < WAY_MAX ? depth : WAY_MAX;
   return depth;
 }
 
@@ -23,7 +37,7 @@ static int depth_of(cpx_json_doc *doc, cpx_json_node container, cpx_json_node va
   while (container != CPX_JSON_NONE) {
     const cpx_json_segment *s = cpx_json_segment_of(doc, container);
     if (s->first == value) return CPX_EINVAL;
-    *depth += walk_down(doc, s->first, container, false);
+    *depth += walk_down(doc, s->first, container);
     container = s->parent;
   }
   return 0;
@@ -128,7 +142,7 @@ static int overlay(cpx_json_doc *doc, cpx_json_node container, cpx_json_overlay 
     if (!o->v) return CPX_ENOMEM;
     cpx_json_account(doc, o->cap * sizeof *o->v, 0);
     list_children(doc, container, o);
-    (void)walk_down(doc, cpx_json_segment_of(doc, container)->first, container, true);
+    (void)walk_down(doc, cpx_json_segment_of(doc, container)->first, container);
     c->info = (c->info & ((1u << CELL_COUNT) - 1)) | CELL_EDITED | doc->noverlays++ << CELL_COUNT;
   }
   *out = &doc->overlays[cell_count(c)];

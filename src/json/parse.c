@@ -12,8 +12,8 @@ typedef struct parser {
   const char *at;      /* where, */
   const char *message; /* and what; may hold one %lu for `number` */
   unsigned long number;
-  cpx_json_node stack[CPX_JSON_DEPTH_MAX];
-  uint32_t counts[CPX_JSON_DEPTH_MAX];
+  cpx_json_node *stack; /* the open containers, */
+  uint32_t *counts;     /* and how many children they have so far */
 } parser;
 
 static int fail(parser *ps, int code, const char *at, const char *message) {
@@ -293,13 +293,15 @@ static void describe(const parser *ps, cpx_json_error *err) {
 }
 
 int cpx_json_tape(cpx_json_doc *doc, const char *bytes, size_t n, cpx_json_error *err) {
-  parser ps; /* the stacks are 4 KB that need no clearing */
-  ps.doc = doc;
-  ps.start = ps.p = bytes;
-  ps.end = bytes + n;
-  ps.depth = 0;
-  ps.depth_max = doc->limits.depth;
-  ps.number = 0;
+  cpx_json_node stack[CPX_JSON_DEPTH_MAX];
+  uint32_t counts[CPX_JSON_DEPTH_MAX];
+  parser ps = {.doc = doc,
+               .start = bytes,
+               .p = bytes,
+               .end = bytes + n,
+               .depth_max = doc->limits.depth,
+               .stack = stack,
+               .counts = counts};
   uint32_t before = doc->n;
   int code = document(&ps);
   if (!code) return 0;

@@ -59,6 +59,8 @@ typedef struct cpx_json_chunk {
   char bytes[];
 } cpx_json_chunk;
 
+#define WAY_MAX 12
+
 struct cpx_json_doc {
   unsigned refs;
   bool closed;
@@ -75,6 +77,10 @@ struct cpx_json_doc {
   size_t added; /* bytes of added values */
   size_t memory;
   cpx_json_limits limits;
+  struct { /* the last way from a segment's root to a container: the next edit is usually near its end */
+    cpx_json_node v[WAY_MAX];
+    unsigned n;
+  } way;
   struct { /* where the last array access ended: the next one usually goes on there */
     cpx_json_node array, node;
     size_t index;

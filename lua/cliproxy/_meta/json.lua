@@ -1,7 +1,7 @@
 ---@meta cliproxy.json
---- JSON without loss. A document is kept as its bytes; values are read when asked for, edits are spliced in, and what nobody
---- touched is sent on byte for byte: key order, spacing, escapes and the spelling of numbers. Written in C: src/lua/api_json.c
---- over json/json.h.
+--- JSON without loss. A document is kept as its bytes; values are read when asked for, edits are spliced in, and
+--- what nobody touched is sent on byte for byte: key order, spacing, escapes and the spelling of numbers. Written
+--- in C: src/lua/api_json.c over json/json.h.
 ---
 ---     local doc = assert(json.parse(bytes))
 ---     doc.model = "gpt-5"                          -- replaces the value in its place, or adds the member last
@@ -12,39 +12,47 @@
 ---
 --- What is handed to these functions wrongly raises; what comes from outside (json.parse) returns nil, message, code.
 ---@class cliproxy.json
----@field null lightuserdata JSON's null: a value of its own and true in conditions; ask `json.present(v)`
 local json = {}
 
---- An object or an array of a document, or a scalar that was asked for by `json.node`. Nodes have no methods: every key is the
---- document's.
+--- JSON's null: a value of its own and true in conditions; ask `json.present(v)`.
+---@type lightuserdata
+json.null = nil
+
+--- An object or an array of a document, or a scalar that was asked for by `json.node`. Nodes have no methods: every
+--- key is the document's.
 ---
---- Reading: `node.key`, `node["key"]`, `node[i]` from 1. What is absent reads nil, and so do a string key on an array and a
---- number on an object: a client's document of the wrong shape looks empty instead of raising. Strings, booleans and numbers
---- read as Lua values, null as `json.null`, objects and arrays as nodes. A number that a double cannot hold exactly
---- (9007199254740993, 1e400, 0.10000000000000000001) reads as a node of kind "number" and is never rounded.
---- A string with an escaped lone surrogate reads with its three WTF-8 bytes, which are written as the same escape again.
+--- Reading: `node.key`, `node["key"]`, `node[i]` from 1. What is absent reads nil, and so do a string key on an
+--- array and a number on an object: a client's document of the wrong shape looks empty instead of raising. Strings,
+--- booleans and numbers read as Lua values, null as `json.null`, objects and arrays as nodes. A number that a
+--- double cannot hold exactly (9007199254740993, 1e400, 0.10000000000000000001) reads as a node of kind "number"
+--- and is never rounded. A string with an escaped lone surrogate reads with its three WTF-8 bytes, which are
+--- written as the same escape again.
 ---
---- Writing: `node.key = value`, `array[i] = value` for i up to #array + 1. nil removes a member of an object; on an array it
---- raises (use `json.remove`), as do indexes beyond the end, string keys on arrays, and numbers on objects.
+--- Writing: `node.key = value`, `array[i] = value` for i up to #array + 1. nil removes a member of an object; on an
+--- array it raises (use `json.remove`), as do indexes beyond the end, string keys on arrays, and numbers on
+--- objects.
 ---
 --- `#node` is the number of elements or members. `==` is true for two nodes of the same place. `tostring` gives the
---- text of a number or a string, and a description of containers. A node whose document is closed raises "document closed".
+--- text of a number or a string, and a description of containers. A node whose document is closed raises "document
+--- closed".
 ---@class cliproxy.json.Node
 ---@field [string|integer] any
 ---@operator len: integer
 
 ---@alias cliproxy.json.Value nil|string|number|boolean|lightuserdata|cliproxy.json.Node
 
---- Anything that can stand in a document. Tables: a sequence is an array, other tables are objects with their keys sorted. An
---- empty table raises: say `json.array{}` or `json.object{}`. Nodes inside are copied as the bytes they are. These raise: holes,
---- mixed or other keys, functions, NaN and infinity, strings that are not UTF-8, cycles and depth beyond 512.
+--- Anything that can stand in a document. Tables: a sequence is an array, other tables are objects with their keys
+--- sorted. An empty table raises: say `json.array{}` or `json.object{}`. Nodes inside are copied as the bytes they
+--- are. These raise: holes, mixed or other keys, functions, NaN and infinity, strings that are not UTF-8, cycles
+--- and depth beyond 512.
 ---@alias cliproxy.json.Input string|number|boolean|lightuserdata|table|cliproxy.json.Node
 
 ---@alias cliproxy.json.Kind "object"|"array"|"string"|"number"|"boolean"|"null"
 
---- A document from its bytes: its root as reading gives it. nil for bad input, with a message that has line and column and a
---- code: "syntax" (also a byte order mark and bytes behind the value), "utf8", "depth" (beyond 512), "duplicate" (a key twice in one
---- object, escapes considered), "too_big" (64 MB, 8 million values, 100,000 members of one object), "nomem".
+--- A document from its bytes: its root as reading gives it. nil for bad input, with a message that has line and
+--- column and a code: "syntax" (also a byte order mark and bytes behind the value), "utf8", "depth" (beyond 512),
+--- "duplicate" (a key twice in one object, escapes considered), "too_big" (64 MB, 8 million values, 100,000 members
+--- of one object), "nomem".
 ---@param bytes string
 ---@return cliproxy.json.Value value
 ---@return string? message
@@ -52,15 +60,15 @@ local json = {}
 ---@nodiscard
 function json.parse(bytes) end
 
---- The text of any value. A document that nobody edited gives its own bytes. Numbers are written in the shortest form that
---- reads back the same. Raises for what a document cannot hold.
+--- The text of any value. A document that nobody edited gives its own bytes. Numbers are written in the shortest
+--- form that reads back the same. Raises for what a document cannot hold.
 ---@param value cliproxy.json.Input
 ---@return string
 ---@nodiscard
 function json.encode(value) end
 
---- The children in document order: index and value, or key and value. Values may be replaced and the member just seen may be
---- removed on the way. Raises for anything but an object or array node.
+--- The children in document order: index and value, or key and value. Values may be replaced and the member just
+--- seen may be removed on the way. Raises for anything but an object or array node.
 ---@param node cliproxy.json.Node
 ---@return fun(): (string|integer)?, cliproxy.json.Value
 function json.each(node) end
@@ -77,23 +85,24 @@ function json.present(value) end
 ---@nodiscard
 function json.kind(value) end
 
---- The bytes of a node, or of a child of it, as they would be sent: `json.raw(doc, "model")` → `"gpt-5"` with its quotes. nil
---- when there is no such child.
+--- The bytes of a node, or of a child of it, as they would be sent: `json.raw(doc, "model")` → `"gpt-5"` with its
+--- quotes. nil when there is no such child.
 ---@param node cliproxy.json.Node
 ---@param key? string|integer
 ---@return string?
 ---@nodiscard
 function json.raw(node, key) end
 
---- The child as a node whatever its kind, to hand it on without reading it: a megabyte of base64, a number of any size.
+--- The child as a node whatever its kind, to hand it on without reading it: a megabyte of base64, a number of any
+--- size.
 ---@param node cliproxy.json.Node
 ---@param key string|integer
 ---@return cliproxy.json.Node?
 ---@nodiscard
 function json.node(node, key) end
 
---- The Lua value of a node made by `json.node`; a number becomes the nearest double, rounded where it must. Objects, arrays and
---- everything that is no node are returned as they are.
+--- The Lua value of a node made by `json.node`; a number becomes the nearest double, rounded where it must.
+--- Objects, arrays and everything that is no node are returned as they are.
 ---@param value any
 ---@return any
 ---@nodiscard
@@ -106,8 +115,8 @@ function json.value(value) end
 ---@overload fun(array: cliproxy.json.Node, value: cliproxy.json.Input)
 function json.insert(array, index, value) end
 
---- Takes an element (without an index the last) or a member out and returns it; nil when there is none. A node taken out stays
---- readable.
+--- Takes an element (without an index the last) or a member out and returns it; nil when there is none. A node
+--- taken out stays readable.
 ---@param node cliproxy.json.Node
 ---@param key? integer|string
 ---@return cliproxy.json.Value
@@ -119,15 +128,15 @@ function json.remove(node, key) end
 ---@return T
 function json.array(t) end
 
---- Marks a table as an object (`json.object{}` is `{}`) and returns it. Its sequence part may list members in an order of its own:
---- `json.object{ { "type", "text" }, { "text", "hi" } }`; named fields follow, sorted.
+--- Marks a table as an object (`json.object{}` is `{}`) and returns it. Its sequence part may list members in an
+--- order of its own: `json.object{ { "type", "text" }, { "text", "hi" } }`; named fields follow, sorted.
 ---@generic T: table
 ---@param t? T
 ---@return T
 function json.object(t) end
 
---- A deep copy of plain Lua values, for `state` and `store`: marked tables, `json.null`. Raises for a number that a Lua number cannot
---- hold exactly. Other values are returned as they are.
+--- A deep copy of plain Lua values, for `state` and `store`: marked tables, `json.null`. Raises for a number that a
+--- Lua number cannot hold exactly. Other values are returned as they are.
 ---@param value any
 ---@return any
 ---@nodiscard
@@ -139,7 +148,8 @@ function json.detach(value) end
 ---@nodiscard
 function json.original(node) end
 
---- Frees the document of a node at once. All its nodes raise "document closed" from then on. Harmless when closed already.
+--- Frees the document of a node at once. All its nodes raise "document closed" from then on. Harmless when closed
+--- already.
 ---@param node cliproxy.json.Node
 function json.close(node) end
 

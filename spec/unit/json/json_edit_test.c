@@ -249,6 +249,29 @@ static void members_may_be_changed_while_iterating(void) {
   cpx_json_unref(doc);
 }
 
+/* A walk from the first element for each edit would take a minute. */
+static void every_element_of_a_long_array_can_be_edited(void) {
+  enum { N = 100000 };
+  cpx_buf b;
+  cpx_buf_init(&b, 16 * CPX_MB);
+  REQUIRE(cpx_buf_add_str(&b, "{\"list\":[") == 0);
+  for (int i = 0; i < N; i++) REQUIRE(cpx_buf_add_str(&b, i ? ",{\"a\":{\"b\":[]}}" : "{\"a\":{\"b\":[]}}") == 0);
+  REQUIRE(cpx_buf_add_str(&b, "]}") == 0);
+  cpx_json_doc *doc = doc_of(b.data, b.len);
+  cpx_json_iter it = cpx_json_each(doc, cpx_json_find(doc, 0, "list"));
+  cpx_json_node v;
+  while (cpx_json_next(&it)) {
+    REQUIRE(cpx_json_new_bool(doc, true, &v) == 0);
+    REQUIRE(cpx_json_insert(doc, cpx_json_find(doc, it.value, "a.b"), 0, v) == 0);
+  }
+  CHECK(cpx_json_bool(doc, cpx_json_find(doc, 0, "list.99999.a.b.0")));
+  cpx_buf out = encoded(doc, CPX_JSON_ROOT);
+  CHECK_INT(out.len, b.len + 4 * N);
+  cpx_buf_deinit(&out);
+  cpx_buf_deinit(&b);
+  cpx_json_unref(doc);
+}
+
 /* -- By chance. --------------------------------------------------------------------------------------------------- */
 
 static uint32_t chance_state = 12345;
@@ -323,6 +346,7 @@ int main(int argc, char **argv) {
   RUN(a_replaced_field_costs_no_copy_of_the_rest);
   RUN(the_original_is_a_document_without_the_edits);
   RUN(members_may_be_changed_while_iterating);
+  RUN(every_element_of_a_long_array_can_be_edited);
   RUN(any_edits_encode_to_what_reading_shows);
   return ct_summary();
 }
