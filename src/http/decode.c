@@ -114,14 +114,14 @@ static int make_room(cpx_buf *out, size_t *room) {
 }
 
 /* One call of the decoder. `*in` moves on; `*flushed`: nothing more comes without more input. */
-static int inflate_some(layer *l, cpx_slice *in, char *to, size_t room, size_t *made, bool *flushed) {
+static int inflate_some(layer *l, cpx_slice *in, void *to, size_t room, size_t *made, bool *flushed) {
   if (l->ended && in->n) {
     if (l->coding == CPX_CODING_DEFLATE || inflateReset(&l->z) != Z_OK) return CPX_ESYNTAX;
     l->ended = false;
   }
   l->z.next_in = (Bytef *)in->p;
   l->z.avail_in = (uInt)in->n;
-  l->z.next_out = (Bytef *)to;
+  l->z.next_out = to;
   l->z.avail_out = (uInt)room;
   int code = l->ended ? Z_BUF_ERROR : inflate(&l->z, Z_NO_FLUSH);
   if (code != Z_OK && code != Z_STREAM_END && code != Z_BUF_ERROR)
@@ -133,7 +133,7 @@ static int inflate_some(layer *l, cpx_slice *in, char *to, size_t room, size_t *
   return 0;
 }
 
-static int zstd_some(layer *l, cpx_slice *in, char *to, size_t room, size_t *made, bool *flushed) {
+static int zstd_some(layer *l, cpx_slice *in, void *to, size_t room, size_t *made, bool *flushed) {
   ZSTD_inBuffer input = {in->p, in->n, 0};
   ZSTD_outBuffer output = {to, room, 0};
   size_t code = ZSTD_decompressStream(l->zstd, &output, &input);

@@ -335,8 +335,9 @@ void cpx_http_server_drain(cpx_http_server *server, void (*on_idle)(void *user),
 
 void cpx_http_server_free(cpx_http_server *server) {
   if (!server) return;
-  while (!cpx_list_empty(&server->links)) {
-    cpx_link *link = CPX_CONTAINER(server->links.next, cpx_link, node);
+  for (cpx_list *node = server->links.next, *next; node != &server->links; node = next) {
+    next = node->next;
+    cpx_link *link = CPX_CONTAINER(node, cpx_link, node);
     cpx_conn_set_events(link->conn, NULL, NULL);
     cpx_link_drop(link, false);
     free_link(link);

@@ -8,11 +8,11 @@
  * A client that ends its side (also one that only half-closes: `nc -N`) after a complete request is gone: the call
  * behind it is to be cancelled, since it may cost money. Only the answer to a faulty request is still sent.
  *
- * Owns:     its connections, and an exchange until the answer ended or was aborted AND the handler dropped its
- * reference. Bounds:   limits.h; the bodies of one server together bodies_max (a request beyond gets a fault with
- * status 503). Times:    head (from its first byte), body idle, keep-alive idle, send idle. Re-entry: on_request is
- * called from a job, never from inside a read callback; the answer may be given at once or later. cpx_http_server_free
- * must not be called from inside on_request.
+ * Owns:     its connections, and an exchange until its answer ended or was aborted AND the handler unreferenced it.
+ * Bounds:   limits.h; the bodies of one server together bodies_max (a request beyond gets a fault with status 503).
+ * Times:    head (from its first byte), body idle, keep-alive idle, send idle.
+ * Re-entry: on_request is called from a job, never from inside a read callback; the answer may come at once or later.
+ *           cpx_http_server_free must not be called from inside on_request.
  */
 #ifndef CPX_HTTP_SERVER_H
 #define CPX_HTTP_SERVER_H

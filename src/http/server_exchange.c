@@ -27,10 +27,8 @@ int cpx_exchange_new(cpx_link *link, cpx_exchange **out) {
 }
 
 static void free_exchange(cpx_exchange *ex) {
-  if (ex->server) {
-    ex->server->counts.body_bytes -= ex->charged;
-    cpx_list_remove(&ex->node);
-  }
+  if (ex->server) ex->server->counts.body_bytes -= ex->charged;
+  cpx_list_remove(&ex->node);
   cpx_job_cancel(&ex->flush);
   cpx_decoder_free(ex->decoder);
   cpx_reqhead_deinit(&ex->head);
