@@ -31,6 +31,7 @@ local function declared(text, name)
   local names = {}
   for found in text:gmatch("\nfunction " .. name .. "%.([%w_]+)%(") do names[found] = true end
   for found in text:gmatch("\n" .. name .. "%.([%w_]+) = ") do names[found] = true end
+  for found in text:gmatch("\n%-%-%-@field ([%w_]+)[^\n]*\nlocal " .. name .. " = {}") do names[found] = true end
   return names
 end
 

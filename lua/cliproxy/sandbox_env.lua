@@ -4,6 +4,9 @@ local budget = require "cliproxy.budget"
 local json = require "cliproxy.json"
 local log = require "cliproxy.log"
 
+--- C's strftime cannot be interrupted: the bytes of a format that os.date takes.
+local DATE_MAX = 1000
+
 local real_pcall, error, select, tostring = pcall, error, select, tostring
 
 --- Globals of Lua that scripts do not get, with what to use instead.
@@ -116,7 +119,12 @@ return function(native)
   }
   local math_lib = copy(math, { randomseed = true })
   local bit_lib = copy(require "bit")
-  local os_lib = { clock = os.clock, date = os.date, time = os.time }
+  local real_date = os.date
+  local function script_date(format, time)
+    if type(format) == "string" and #format > DATE_MAX then error("os.date: the format is too long", 2) end
+    return real_date(format, time)
+  end
+  local os_lib = { clock = os.clock, date = script_date, time = os.time }
 
   local function script_insert(t, ...)
     if type(t) == "table" then return native.table.insert(t, ...) end

@@ -8,9 +8,14 @@
 #define KEY_MAX 1024
 #define TTL_MAX (366.0 * 86400.0)
 
-/* Upvalue 1 of every function: a userdata that holds the map. */
+/* Upvalue 1 of every function: a userdata, so that the map goes with the state. */
+typedef struct holder {
+  cpx_state_map *map;
+} holder;
+
 static cpx_state_map *map_of(lua_State *L) {
-  return *(cpx_state_map **)lua_touserdata(L, lua_upvalueindex(1));
+  const holder *h = lua_touserdata(L, lua_upvalueindex(1));
+  return h->map;
 }
 
 static uint64_t now_ms(void) {
@@ -168,9 +173,9 @@ static int counts(lua_State *L) {
 }
 
 static int free_map(lua_State *L) {
-  cpx_state_map **map = lua_touserdata(L, 1);
-  cpx_state_map_free(*map);
-  *map = NULL;
+  holder *h = lua_touserdata(L, 1);
+  cpx_state_map_free(h->map);
+  h->map = NULL;
   return 0;
 }
 
@@ -178,13 +183,13 @@ int cpx_open_state(lua_State *L) {
   static const luaL_Reg functions[] = {{"get", get},           {"set", set},   {"add", add},       {"incr", incr},
                                        {"delete", delete_key}, {"keys", keys}, {"counts", counts}, {NULL, NULL}};
   lua_createtable(L, 0, 7);
-  cpx_state_map **map = lua_newuserdata(L, sizeof *map);
-  *map = NULL;
+  holder *h = lua_newuserdata(L, sizeof *h);
+  h->map = NULL;
   lua_createtable(L, 0, 1);
   lua_pushcfunction(L, free_map);
   lua_setfield(L, -2, "__gc");
   lua_setmetatable(L, -2);
-  int err = cpx_state_map_new(map);
+  int err = cpx_state_map_new(&h->map);
   if (err) return luaL_error(L, "cliproxy.state: %s", cpx_error_text(err));
   luaL_setfuncs(L, functions, 1);
   return 1;

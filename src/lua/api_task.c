@@ -107,11 +107,9 @@ static void child_done(void *user, bool ok, lua_State *L) {
   g->left--;
   if (g->woken) return;
   bool good = succeeded(L, ok);
-  if (good == g->any)
+  if (good == g->any || (g->any && g->left == 0)) {
     end_group(g, keep_results(L, g, ok));
-  else if (g->any && g->left == 0)
-    end_group(g, keep_results(L, g, ok));
-  else if (!g->any) {
+  } else if (!g->any) {
     keep_one(L, g, m->index);
     if (g->left == 0) end_group(g, -1);
   }
@@ -172,6 +170,10 @@ typedef struct spawned {
   int refs;
 } spawned;
 
+typedef struct handle {
+  spawned *spawned;
+} handle;
+
 static void unref(spawned *s) {
   if (--s->refs == 0) free(s);
 }
@@ -188,14 +190,14 @@ static void spawned_done(void *user, bool ok, lua_State *L) {
 static int task_spawn(lua_State *L) {
   luaL_checktype(L, 1, LUA_TFUNCTION);
   int nargs = lua_gettop(L) - 1;
-  spawned **handle = lua_newuserdata(L, sizeof *handle);
-  *handle = NULL;
+  handle *h = lua_newuserdata(L, sizeof *h);
+  h->spawned = NULL;
   luaL_getmetatable(L, HANDLE);
   lua_setmetatable(L, -2);
   lua_insert(L, 1);
   spawned *s = calloc(1, sizeof *s);
   if (!s) return luaL_error(L, "task.spawn: out of memory");
-  *handle = s;
+  h->spawned = s;
   s->refs = 1;
   int err = cpx_task_start(L, nargs, spawned_done, s, &s->task);
   if (err)
@@ -205,20 +207,20 @@ static int task_spawn(lua_State *L) {
 }
 
 static int handle_cancel(lua_State *L) {
-  spawned **handle = luaL_checkudata(L, 1, HANDLE);
-  cpx_task *task = (*handle)->task;
+  handle *h = luaL_checkudata(L, 1, HANDLE);
+  cpx_task *task = h->spawned->task;
   bool itself = task && task == cpx_task_current(L);
   if (itself) return luaL_error(L, "a task cannot cancel itself: return instead");
   lua_pushboolean(L, task != NULL);
-  (*handle)->task = NULL;
+  h->spawned->task = NULL;
   if (task) cpx_task_cancel(task);
   return 1;
 }
 
 static int handle_gc(lua_State *L) {
-  spawned **handle = luaL_checkudata(L, 1, HANDLE);
-  if (*handle) unref(*handle);
-  *handle = NULL;
+  handle *h = luaL_checkudata(L, 1, HANDLE);
+  if (h->spawned) unref(h->spawned);
+  h->spawned = NULL;
   return 0;
 }
 

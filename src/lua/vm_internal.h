@@ -116,7 +116,7 @@ void cpx_owner_pop(lua_State *L, cpx_vm *vm, cpx_owners *owners);
 void cpx_owner_get(lua_State *L, cpx_vm *vm, const cpx_owners *owners);
 /* Replaces the error value on top of L's stack by a message that names file, line and owner. `over`: CPX_OVER_*. */
 void cpx_owner_message(lua_State *L, cpx_vm *vm, const cpx_owners *owners, int over);
-/* "file:line" of the innermost script function on L, or of any function; "" if there is none. Does not allocate. */
+/* "file:line" of the innermost script function of the slice on L; "" if there is none. Does not allocate. */
 void cpx_script_where(const cpx_vm *vm, lua_State *L, char *out, size_t n);
 /* Called by the allocator when a slice would outgrow its limit: whether to refuse `more` bytes. */
 bool cpx_meter_refuse(cpx_vm *vm, size_t more);

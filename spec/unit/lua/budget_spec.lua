@@ -173,6 +173,15 @@ describe("an endless script", function()
     assert.is_false(ok)
   end)
 
+  it("that left by a tail call is named without a line", function()
+    local ok, message = run "return (('x'):rep(16e6):gsub('x.', 'y'))"
+    assert.is_false(ok)
+    assert.equals("providers/x.lua:1: shape(): ran for 50 ms without waiting", message)
+    ok, message = run "return ('x'):rep(16e6):gsub('x.', 'y')"
+    assert.is_false(ok)
+    assert.equals("providers/x.lua: shape(): ran for 50 ms without waiting", message)
+  end)
+
   it("leaves core code without a budget alone", function()
     local start = os.clock()
     while os.clock() - start < 0.12 do end
