@@ -1,15 +1,19 @@
-/* reply.h - an upstream answer on its way: held until it commits, then relayed byte for byte, pulled as events, or collected.
+/* reply.h - an upstream answer on its way: held until it commits, then relayed byte for byte, pulled as events, or
+ * collected.
  *
- * A reply is the sink of one cpx_source. First it peeks: it holds head and body until one of these, then calls on_ready once:
+ * A reply is the sink of one cpx_source. First it peeks: it holds head and body until one of these, then calls
+ * on_ready once:
  *   - a failed status (≥ 400): the body is complete or CPX_ERROR_BODY_MAX of it is here;
- *   - a stream: the first event that commits (the dialect's table says which events do not: comments, pings, message_start,
- *     response.created, …), or CPX_PEEK_MAX bytes, or the stream's end, or the first-byte time-out after some event came;
+ *   - a stream: the first event that commits (the dialect's table says which events do not: comments, pings,
+ *     message_start, response.created, …), or CPX_PEEK_MAX bytes, or the stream's end, or the first-byte time-out
+ *     after some event came;
  *   - anything else: the head and the first bytes or the end;
  *   - the source failed before that (`err` tells).
  * After on_ready the holder picks one of relay, next_event, collect, or frees it. Until then the source is paused at
  * CPX_PEEK_MAX.
  *
- * Owns:    the source (freed with the reply), held bytes, a tap (tap.h) that reads usage, stop reason and errors in passing.
+ * Owns:    the source (freed with the reply), held bytes, a tap (tap.h) that reads usage, stop reason and errors in
+ *          passing.
  * Bounds:  peek CPX_PEEK_MAX + one read; events CPX_REPLY_QUEUE + one read; collected body by the caller's limit.
  * Re-entry: all callbacks are jobs.
  */
@@ -32,7 +36,7 @@ typedef struct cpx_reply_options {
   void *user;
 } cpx_reply_options;
 
-/* Takes `source` and starts it. */
+/* Takes `source` and starts it; on failure it stays the caller's. */
 CPX_MUST_CHECK int cpx_reply_new(cpx_loop *loop, cpx_source *source, const cpx_reply_options *options, cpx_reply **out);
 /* Cancels what still runs. */
 void cpx_reply_free(cpx_reply *reply);
@@ -58,22 +62,23 @@ typedef struct cpx_relayed {
   int err;          /* 0: whole; CPX_ECANCELLED: the client left before the end; else the source's failure */
   const char *text; /* for people; owned by the reply */
   uint64_t bytes;
-  bool complete;     /* the dialect's terminal event passed (streams), or the message was whole */
+  bool complete; /* the dialect's terminal event passed (streams), or the message was whole */
   bool client_gone;
 } cpx_relayed;
 
-/* The head must have been sent on `ex`. Bytes go through untouched, the source paused while the client is slow. on_done once;
- * the exchange is ended on success, and left open (for an error event in the client's dialect, or abort) when the source failed.
- * Keeps a reference to `ex` until then. */
-CPX_MUST_CHECK int cpx_reply_relay(cpx_reply *reply, cpx_exchange *ex, void (*on_done)(void *user, const cpx_relayed *how),
-                                   void *user);
+/* The head must have been sent on `ex`. Bytes go through untouched, the source paused while the client is slow. on_done
+ * once; with err 0 the exchange was ended (also where a stream ended cleanly without its dialect's terminal event:
+ * `complete` tells), else it is left open, for an error event in the client's dialect or abort. What breaks behind the
+ * terminal event breaks nothing. Until then the relay watches `ex`, and keeps a reference to it. */
+CPX_MUST_CHECK int cpx_reply_relay(cpx_reply *reply, cpx_exchange *ex,
+                                   void (*on_done)(void *user, const cpx_relayed *how), void *user);
 
-/* Pulling. The next event, or CPX_EAGAIN: `on_event` is called (once) when one is there or the stream ended; or CPX_EEOF after
- * a complete end; or the source's failure. The event is valid until the next call. */
+/* Pulling. The next event, or CPX_EAGAIN: `on_event` is called (once) when one is there or the stream ended; or
+ * CPX_EEOF after a complete end; or the source's failure. The event is valid until the next call. */
 CPX_MUST_CHECK int cpx_reply_next_event(cpx_reply *reply, cpx_event *event, void (*on_event)(void *user), void *user);
 
-/* The whole body: on_done(0, body) once, or CPX_ETOOBIG past `max`, or the source's failure. `body` may be taken by the callee
- * (cpx_buf_take). */
+/* The whole body: on_done(0, body) once, or CPX_ETOOBIG past `max`, or the source's failure. `body` may be taken by the
+ * callee (cpx_buf_take). */
 CPX_MUST_CHECK int cpx_reply_collect(cpx_reply *reply, size_t max, void (*on_done)(void *user, int err, cpx_buf *body),
                                      void *user);
 

@@ -3,8 +3,8 @@
 #include "base/limits.h"
 #include "http/tap_pick.h"
 
-#define BODY_WHOLE CPX_MB /* a body up to here is kept and read as a whole: images come inline */
-#define BODY_END   CPX_PEEK_MAX   /* of a larger one these many bytes at either end */
+#define BODY_WHOLE CPX_MB       /* a body up to here is kept and read as a whole: images come inline */
+#define BODY_END   CPX_PEEK_MAX /* of a larger one these many bytes at either end */
 #define ERROR_BITS (1u << CPX_TAP_MESSAGE | 1u << CPX_TAP_CODE | 1u << CPX_TAP_KIND)
 #define STOP_BIT   (1u << CPX_TAP_STOP)
 

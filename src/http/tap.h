@@ -1,10 +1,10 @@
-/* tap.h - reads usage, stop reason, model, errors and the proper end of an answer while its bytes pass by, changing none.
+/* tap.h - reads usage, stop reason, model, errors and the proper end of an answer in passing, changing no byte.
  *
  * One table row a dialect: which events commit a stream, which end it, which carry usage. Cheap first: most events are
  * told by a few bytes and are not read; of the few that matter only the wanted members are copied out. Where the last
  * event of a stream decides (Chat's usage, Gemini's), a copy of the latest one is kept and read at the end.
  *
- * Owns:   the copies: one event of at most CPX_PEEK_MAX, the wanted texts, or a body (whole up to CPX_TAP_BODY, beyond
+ * Owns:   the copies: one event of at most CPX_PEEK_MAX, the wanted texts, or a body (whole up to 1 MB, beyond
  *         that its first and last CPX_PEEK_MAX).
  * Errors: none: what cannot be read, or kept for want of memory, is not told.
  *
@@ -32,9 +32,24 @@ typedef struct cpx_usage {
 } cpx_usage;
 
 /* What was picked out, by tap_pick.c: figures as sent, and texts as places in `words` (raw JSON values). */
-enum cpx_tap_figure { CPX_TAP_INPUT, CPX_TAP_OUTPUT, CPX_TAP_CACHED, CPX_TAP_WRITTEN, CPX_TAP_REASONING, CPX_TAP_EXTRA,
-                      CPX_TAP_FIGURES };
-enum cpx_tap_text { CPX_TAP_MODEL, CPX_TAP_ID, CPX_TAP_STOP, CPX_TAP_MESSAGE, CPX_TAP_CODE, CPX_TAP_KIND, CPX_TAP_TEXTS };
+enum cpx_tap_figure {
+  CPX_TAP_INPUT,
+  CPX_TAP_OUTPUT,
+  CPX_TAP_CACHED,
+  CPX_TAP_WRITTEN,
+  CPX_TAP_REASONING,
+  CPX_TAP_EXTRA,
+  CPX_TAP_FIGURES
+};
+enum cpx_tap_text {
+  CPX_TAP_MODEL,
+  CPX_TAP_ID,
+  CPX_TAP_STOP,
+  CPX_TAP_MESSAGE,
+  CPX_TAP_CODE,
+  CPX_TAP_KIND,
+  CPX_TAP_TEXTS
+};
 
 typedef struct cpx_tap_facts {
   int64_t figures[CPX_TAP_FIGURES]; /* -1: absent */

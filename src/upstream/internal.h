@@ -19,7 +19,7 @@
 
 #define UP_SPARE_MAX  64                /* idle easy handles kept: some 6 KB each */
 #define UP_BODY_WHOLE (64 * CPX_KB - 1) /* up to here head and body leave in one send: libcurl's own bound */
-#define UP_RECV       (16 * CPX_KB)     /* libcurl's receive buffer, one a running call */
+#define UP_RECV       (64 * CPX_KB)     /* a call's receive buffer: untouched pages cost nothing, bursts less CPU */
 #define UP_HEAD_KEEP  (8 * CPX_KB)
 
 typedef struct up_pool up_pool;

@@ -1,15 +1,17 @@
 /* upstream.h - one HTTP call to a provider, as a cpx_source, over libcurl's multi interface on our loop.
  *
- * Measured settings: no CA path (the system's certificates are loaded once, at the first TLS use), HTTP/1.1 with keep-alive
- * unless asked, no `Expect`, TCP_NODELAY, MAXAGE_CONN CPX_UP_MAXAGE_S, no redirects, no signals, certificates always
- * verified. Content encodings are asked for by nobody: accept-encoding is never sent, an encoded body is passed as it is.
- * Hop-by-hop headers are removed both ways. Only http and https. Names resolve in libcurl's threaded resolver. The program
- * must ignore SIGPIPE.
+ * Measured settings: no CA path (the system's certificates are loaded once, at the first TLS use), HTTP/1.1 with
+ * keep-alive unless asked, no `Expect`, TCP_NODELAY, MAXAGE_CONN CPX_UP_MAXAGE_S, no redirects, no signals,
+ * certificates always verified. Content encodings are asked for by nobody: accept-encoding is never sent, an encoded
+ * body is passed as it is. Hop-by-hop headers are removed both ways. Only http and https. Names resolve in libcurl's
+ * threaded resolver. The program must ignore SIGPIPE.
  *
- * Owns:    the multi handle, its connections. A call owns copies of its strings; the body is borrowed until `body_done`.
- * Times:   connect (to the end of TLS), first byte (from the request sent), idle (between bytes, while not paused), total.
- * Errors:  CPX_EDNS, ECONNECT, ETLS, ETIMEOUT, EPROXY, EPROTO, EEOF, EINVAL, ENOMEM; `text` names host, stage and limit,
- *          e.g. "api.x.com:443: no first byte within 30 s", never the query, the headers or the key.
+ * Owns:    the multi handle, its connections. A call owns copies of its strings; the body is borrowed until
+ *          `body_done`.
+ * Times:   connect (to the end of TLS), first byte (from the request sent), idle (between bytes, while not paused),
+ *          total.
+ * Errors:  CPX_EDNS, ECONNECT, ETLS, ETIMEOUT, EPROXY, EPROTO, EEOF, EINVAL, ENOMEM; `text` names host, stage and
+ *          limit, e.g. "api.x.com:443: no first byte within 30 s", never the query, the headers or the key.
  */
 #ifndef CPX_UPSTREAM_UPSTREAM_H
 #define CPX_UPSTREAM_UPSTREAM_H
