@@ -65,7 +65,9 @@ end
 ---@return cliproxy.CheckReport
 function M.run(options)
   local given = options.files or {}
-  if #given == 0 then
+  if #given == 0 and options.path == config.BUILT_IN then
+    return check_config(nil)
+  elseif #given == 0 then
     local path, message = config.find({ path = options.path })
     return message and failed(message) or check_config(path)
   end

@@ -9,15 +9,17 @@ local findings_of = require("cliproxy.findings")
 local loader_of = require("cliproxy.loader")
 local options = require("cliproxy.options")
 local paths = require("cliproxy.paths")
+local plain = require("cliproxy.plain")
 local sandbox = require("cliproxy.sandbox")
 local server = require("cliproxy.server")
 local system = require("cliproxy.system")
 
 local M = {}
 
-local BUILT_IN = "return { providers = { demo = {} } }\n"
-local DEPTH_MAX = 20
-local VALUES_MAX = 20000
+--- The name of the built-in configuration, in messages and for `check --config`.
+M.BUILT_IN = "(built-in)"
+
+local BUILT_IN_TEXT = "return { providers = { demo = {} } }\n"
 
 ---@class cliproxy.Config
 local Config = {}
@@ -50,22 +52,6 @@ function M.find(given)
     end
   end
   return nil
-end
-
---- A copy without metatables, cycles and depth, so that nothing of the script runs while it is read.
-local function plain(value, state, depth)
-  if type(value) ~= "table" or env.is_missing(value) then
-    return value
-  end
-  state.count = state.count + 1
-  if depth > DEPTH_MAX or state.count > VALUES_MAX then
-    error("nested too deeply, or in a circle", 0)
-  end
-  local copy = {}
-  for key, item in next, value do
-    copy[key] = plain(item, state, depth + 1)
-  end
-  return copy
 end
 
 ---@param loader cliproxy.Loader
@@ -105,10 +91,9 @@ local function run(text, file, loader, findings)
     findings:add({ file = file, message = "expected `return { … }` at its end, found " .. options.show(value) })
     return nil
   end
-  local copied, copy = pcall(plain, value, { count = 0 }, 1)
-  if not copied then
-    findings:add({ file = file, message = "the table it returns is " .. copy })
-    return nil
+  local copy, problem = plain.copy(value)
+  if not copy then
+    findings:add({ file = file, message = problem })
   end
   return copy
 end
@@ -238,8 +223,8 @@ end
 ---@param findings cliproxy.Findings
 ---@return cliproxy.ConfigPart?
 function M.read(path, loader, findings)
-  local file = path and paths.base(path) or "(built-in)"
-  local text = BUILT_IN
+  local file = path and paths.base(path) or M.BUILT_IN
+  local text = BUILT_IN_TEXT
   if path then
     local bytes, problem = loader.files:read(path)
     if not bytes then

@@ -258,6 +258,19 @@ function M.parse(text)
   return setmetatable({ root = reader.root, duplicates = duplicates }, Source)
 end
 
+--- Reads the text when a line is asked for: only messages about scripts need it.
+---@param text string
+---@return { line: fun(self: any, path: string): integer, boolean }
+function M.lazy(text)
+  local parsed
+  return {
+    line = function(_, path)
+      parsed = parsed or M.parse(text)
+      return parsed:line(path)
+    end,
+  }
+end
+
 --- The line of a key path, or of its nearest parent.
 ---@param path string "providers.groq.timeouts", 'routes[2].to', 'providers["my-key"]'
 ---@return integer line

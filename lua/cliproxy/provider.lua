@@ -1,9 +1,11 @@
 --- Loads a provider script and holds it to the contract: which fields there are, what they hold, which hooks it has.
 --- What this finds is found once a generation; requests only look at the result.
 local config_source = require("cliproxy.config_source")
+local declared_options = require("cliproxy.declared_options")
 local fields = require("cliproxy.config_fields")
 local glob = require("cliproxy.glob")
 local options = require("cliproxy.options")
+local plain = require("cliproxy.plain")
 local system = require("cliproxy.system")
 
 local M = {}
@@ -164,7 +166,7 @@ local function examine(raw, part, scope)
   check_hooks(raw, scope)
   local own = check_dialects(raw, scope)
   check_auth(raw, scope)
-  local declared = raw.options == nil and {} or options.declare(raw.options, "options", scope)
+  local declared = raw.options == nil and {} or declared_options.all(raw.options, "options", scope)
   if not declared.base_url and raw.execute == nil then
     local example = 'base_url = { type = "url", default = "https://…" }'
     scope:fail("options.base_url", "is required where there is no execute hook: " .. example)
@@ -202,13 +204,14 @@ function M.load(loader, script, findings)
     findings:add({ file = path, message = "expected `return { … }` at its end, found " .. options.show(part.value) })
     return nil
   end
-  local raw = {}
-  for key, value in next, part.value do
-    raw[key] = value
+  local raw, problem = plain.copy(part.value)
+  if not raw then
+    findings:add({ file = path, message = problem })
+    return nil
   end
   local text = loader.files:read(part.file)
   local before = #findings.messages
-  local facts = examine(raw, part, findings:scope(path, config_source.parse(text)))
+  local facts = examine(raw, part, findings:scope(path, config_source.lazy(text)))
   if #findings.messages > before then
     return nil
   end

@@ -4,6 +4,7 @@
 --- changes that come meanwhile are looked at right after it.
 local budget = require("cliproxy.budget")
 local check = require("cliproxy.check")
+local config = require("cliproxy.config")
 local files_of = require("cliproxy.files")
 local findings_of = require("cliproxy.findings")
 local log = require("cliproxy.log")
@@ -60,10 +61,8 @@ local function check_in_child(options)
   for _, word in ipairs({ "--root", system.root, "check", "--json" }) do
     args[#args + 1] = word
   end
-  if options.path then
-    args[#args + 1] = "--config"
-    args[#args + 1] = options.path
-  end
+  args[#args + 1] = "--config"
+  args[#args + 1] = options.path or config.BUILT_IN
   local done, message = system.run({ args = args, timeout = options.check_timeout or CHECK_TIMEOUT })
   if not done then
     return nil, "the check of the changed files failed: " .. message
@@ -87,9 +86,9 @@ local function same(a, b)
   return true
 end
 
----@param config cliproxy.Config
+---@param settings cliproxy.Config
 ---@return string[]
-local function folders_of(config)
+local function folders_of(settings)
   local seen, folders = {}, {}
   local function add(folder)
     if folder and not seen[folder] then
@@ -97,21 +96,21 @@ local function folders_of(config)
       folders[#folders + 1] = folder
     end
   end
-  add(config.folder)
-  for _, base in ipairs({ config.folder or system.root, system.root }) do
+  add(settings.folder)
+  for _, base in ipairs({ settings.folder or system.root, system.root }) do
     add(base .. "/providers")
     add(base .. "/providers/lib")
   end
-  if config.tls then
-    add(paths.folder(config.tls.cert))
-    add(paths.folder(config.tls.key))
+  if settings.tls then
+    add(paths.folder(settings.tls.cert))
+    add(paths.folder(settings.tls.key))
   end
   return folders
 end
 
-local function certificates_of(config)
+local function certificates_of(settings)
   local marks = {}
-  for _, path in pairs(config.tls or {}) do
+  for _, path in pairs(settings.tls or {}) do
     local stat = system.stat(path)
     marks[#marks + 1] = stat and ("%s %.9f %d"):format(path, stat.mtime, stat.size) or path
   end

@@ -230,16 +230,20 @@ local function read_returned(self, rule, value)
   return targets
 end
 
+--- Within the slice also what it returned is read: a metatable may run the script's code.
+local function run_rule(self, rule, request)
+  local value = rule.run(request)
+  if value ~= nil then
+    return read_returned(self, rule, value)
+  end
+end
+
 --- Asks one route function. nil without a message: the next rule.
 function Routes:ask(rule, request)
-  local ok, value = budget.call(rule.owner, rule.run, request)
+  local ok, targets, message, code = budget.call(rule.owner, run_rule, self, rule, request)
   if not ok then
-    return nil, tostring(value), "route_error"
-  elseif value == nil then
-    return nil
-  end
-  local targets, message, code = read_returned(self, rule, value)
-  if not targets then
+    return nil, tostring(targets), "route_error"
+  elseif not targets then
     return nil, message, code
   end
   return targets_of.plan(targets, request.model, rule.path)

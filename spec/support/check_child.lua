@@ -11,7 +11,7 @@ elseif mood == "hang" then
   while true do
   end
 elseif mood == "kill" then
-  os.execute("kill -SEGV " .. system.pid())
+  os.execute("kill -KILL " .. system.pid())
 end
 
 local path

@@ -1,3 +1,4 @@
+local declared_options = require("cliproxy.declared_options")
 local env = require("cliproxy.env")
 local findings_of = require("cliproxy.findings")
 local options = require("cliproxy.options")
@@ -6,7 +7,7 @@ local options = require("cliproxy.options")
 local function check(declared, value)
   local findings = findings_of.new()
   local scope = findings:scope("config.lua")
-  local option = options.declare_one(declared, "options.x", scope)
+  local option = declared_options.one(declared, "options.x", scope)
   local checked = option and options.value(option, value, "x", scope)
   local texts = {}
   for i, message in ipairs(findings.messages) do

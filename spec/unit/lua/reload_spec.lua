@@ -140,7 +140,7 @@ describe("reload", function()
     for mood, expected in pairs({
       garbage = "the check ended with code 7 and said: Segmentation fault",
       hang = "the check of the changed files failed: the program did not end in time and was killed",
-      kill = "the check of the changed files died by signal 11",
+      kill = "the check of the changed files died by signal 9",
     }) do
       watching(function(live)
         local ok, messages = live:now()

@@ -191,8 +191,11 @@ describe("routes", function()
       end
     end)
 
-    it("are stopped when they run on", function()
+    it("are stopped when they run on, in what they return too", function()
       local text = plan((build("{ function() while true do end end }")), "demo")
+      assert.matches("^config.lua:8: .*ran for 50 ms", text)
+      local trap = "setmetatable({}, { __index = function() while true do end end })"
+      text = plan((build("{ function() return " .. trap .. " end }")), "demo")
       assert.matches("^config.lua:8: .*ran for 50 ms", text)
     end)
   end)
