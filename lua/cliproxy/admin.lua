@@ -2,6 +2,7 @@
 local errors = require("cliproxy.errors")
 local events = require("cliproxy.events")
 local json = require("cliproxy.json")
+local live = require("cliproxy.live")
 
 local M = {}
 
@@ -33,6 +34,9 @@ end
 ---@param headers table<string, string>
 ---@return cliproxy.Failure?
 function M.serve_events(work, headers)
+  -- A feed may last for days: it must not keep the generation that it began with.
+  live.release(work.live)
+  work.live, work.snapshot = nil, nil
   if not events.serve(work.exchange, headers) then
     return errors.new("too_many_readers")
   end

@@ -95,6 +95,9 @@ function M.script_failure(work, hook, message)
     message = place and ("%s: %s(): %s"):format(place, hook, rest) or ("%s(): %s"):format(hook, message)
   end
   work.script_error = message
+  if message:find("new memory", 1, true) then
+    budget.collect() -- the garbage of this script goes before the next one adds its own
+  end
   return errors.new("script_error", { text = (message:gsub("%.$", "")) .. ".", situation = live.situation(work.live) })
 end
 

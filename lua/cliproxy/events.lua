@@ -34,6 +34,13 @@ local function leave(reader)
   end
 end
 
+--- Ends the feed of every reader: the process stops.
+function M.close()
+  for reader in pairs(readers) do
+    leave(reader)
+  end
+end
+
 local function take(reader)
   local out = {}
   for i = 1, #reader do
@@ -59,22 +66,28 @@ function M.serve(exchange, headers)
   readers[reader], reader_count = true, reader_count + 1
   exchange:on_gone(function()
     leave(reader)
+    return true -- the loop below ends by itself, so that the request's books are closed
   end)
   headers["content-type"] = "text/event-stream; charset=utf-8"
   headers["cache-control"] = "no-cache"
   headers["x-accel-buffering"] = "no"
   local alive = exchange:start(200, headers) and exchange:write(": cliproxy\n\n")
   local quiet = 0
-  while alive do
+  while alive and readers[reader] do
     timer.sleep(POLL_S)
     quiet = quiet + POLL_S
-    if #reader > 0 or reader.lost > 0 then
+    if not readers[reader] then
+      break
+    elseif #reader > 0 or reader.lost > 0 then
       alive, quiet = exchange:write(take(reader)), 0
     elseif quiet >= PING_S then
       alive, quiet = exchange:write(": ping\n"), 0
     end
   end
   leave(reader)
+  if not exchange.gone then
+    exchange:finish()
+  end
   return true
 end
 

@@ -67,8 +67,11 @@ local function finish(work)
   end
   work.finished = true
   work.ended_at = work.exchange.age
+  work.snapshot = work.snapshot or live.current().snapshot
   record.write(work)
-  live.release(work.live)
+  if work.live then
+    live.release(work.live)
+  end
 end
 
 ---@param work cliproxy.Work
@@ -272,14 +275,13 @@ local function on_gone(work)
   end
 end
 
---- Answers one request: the handler of `server.handle`.
 ---@param exchange cliproxy.Exchange
-function M.run(exchange)
+---@return cliproxy.Work
+local function begin(exchange)
   local held = live.hold()
   local path = exchange.path
   local endpoint = endpoints.find(path)
-  ---@type cliproxy.Work
-  local work = {
+  return {
     exchange = exchange,
     id = request_id.next(),
     live = held,
@@ -292,10 +294,13 @@ function M.run(exchange)
     stream = false,
     attempts = 0,
     model_in_body = false,
-    -- Filled later; named here so that the table is made in its final size.
-    model = nil, key = nil, target = nil, account = nil, call = nil, document = nil, status = nil, first_at = nil,
-    ended_at = nil, usage = nil, relaying = nil, finished = nil,
   }
+end
+
+--- Answers one request: the handler of `server.handle`.
+---@param exchange cliproxy.Exchange
+function M.run(exchange)
+  local work = begin(exchange)
   exchange:on_gone(on_gone(work))
   local ok, trace = xpcall(serve, debug.traceback, work)
   if not ok then

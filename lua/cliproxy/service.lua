@@ -1,6 +1,7 @@
 --- A worker from start to end: configuration → snapshot → listeners → handler; reload; signals; drain.
 local admin = require("cliproxy.admin")
 local config = require("cliproxy.config")
+local events = require("cliproxy.events")
 local findings = require("cliproxy.findings")
 local health = require("cliproxy.health")
 local live = require("cliproxy.live")
@@ -114,6 +115,7 @@ local function stop(code)
   local seconds = live.current().snapshot.config.drain_timeout
   local counts = server.counts()
   log.info(("stopping; %d request%s under way"):format(counts.active, counts.active == 1 and "" or "s"))
+  events.close()
   local aborted = server.drain(seconds)
   if aborted > 0 then
     log.warn(("%d answers were cut after %g s (drain_timeout)"):format(aborted, seconds))

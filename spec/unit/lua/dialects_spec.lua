@@ -33,7 +33,8 @@ describe("dialects", function()
   end)
 
   it("end a broken Chat stream with an error and no [DONE]", function()
-    assert.equal('\n\ndata: {"error":{"message":"it broke.","type":"server_error","param":null,"code":"upstream_closed"}}\n\n',
+    assert.equal('\n\ndata: {"error":{"message":"it broke.","type":"server_error",'
+      .. '"param":null,"code":"upstream_closed"}}\n\n',
       framed("openai_chat"))
   end)
 

@@ -68,8 +68,9 @@ end)
 describe("ollama's answers", function()
   it("become a Chat completion", function()
     local call = call_of("{}")
-    local answer = json.parse(json.encode(ollama.decode_response(json.parse('{"model":"llama3:8b","created_at":'
-      .. '"2024-01-02T03:04:05Z","message":{"content":"Hi"},"done_reason":"length","prompt_eval_count":3,"eval_count":4}'), call)))
+    local line = json.parse('{"model":"llama3:8b","created_at":"2024-01-02T03:04:05Z","message":{"content":"Hi"},'
+      .. '"done_reason":"length","prompt_eval_count":3,"eval_count":4}')
+    local answer = json.parse(json.encode(ollama.decode_response(line, call)))
     local choice = answer.choices[1]
     assert.same({ "Hi", "length", "llama3:8b", 7 }, { choice.message.content, choice.finish_reason, answer.model,
       answer.usage.total_tokens })
