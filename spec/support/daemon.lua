@@ -73,9 +73,11 @@ end
 ---@param from? integer
 ---@param seconds? number
 function Daemon:wait_log(text, from, seconds)
-  process.eventually(("the log says %q"):format(text), function()
-    return self:log():find(text, from or 1, true)
+  local ok, message = pcall(process.eventually, ("the log says %q"):format(text), function()
+    if self:log():find(text, from or 1, true) then return true end
+    if self.process:ended() then error(("cliproxy ended with %d:\n%s"):format(self.process.code, self:log():sub(-3000))) end
   end, seconds)
+  if not ok then error(("%s; the log ends:\n%s"):format(message, self:log():sub(-2000)), 2) end
 end
 
 ---@param request table see http_client.request
