@@ -103,7 +103,7 @@ static int exchange_index(lua_State *L) {
   lua_pushvalue(L, 2);
   lua_rawget(L, lua_upvalueindex(1));
   if (lua_type(L, -1) != LUA_TNUMBER) return 1;
-  cpx_lua_exchange *lx = lua_touserdata(L, 1);
+  const cpx_lua_exchange *lx = lua_touserdata(L, 1); /* the metatable is locked: nothing else comes here */
   if (!lx->ex) return luaL_error(L, "the exchange has ended");
   return fields[lua_tointeger(L, -1) - 1].push(L, lx->ex);
 }
@@ -127,6 +127,19 @@ static int exchange_headers(lua_State *L) {
   lua_createtable(L, 0, (int)count);
   for (size_t i = 0; i < count; i++) cpx_lua_add_header(L, cpx_exchange_header_at(lx->ex, i));
   return 1;
+}
+
+static int exchange_pick(lua_State *L) {
+  cpx_lua_exchange *lx = cpx_lua_exchange_check(L, 1);
+  const cpx_lua_names *names = cpx_lua_names_check(L, 2);
+  luaL_checktype(L, 3, LUA_TTABLE);
+  lua_settop(L, 3);
+  size_t count = cpx_exchange_header_count(lx->ex);
+  for (size_t i = 0; i < count; i++) {
+    cpx_header header = cpx_exchange_header_at(lx->ex, i);
+    if (cpx_lua_names_match(names, header.name)) cpx_lua_add_header(L, header);
+  }
+  return 0;
 }
 
 static int exchange_body(lua_State *L) {
@@ -210,19 +223,27 @@ static int exchange_start(lua_State *L) {
 }
 
 static int push_written_result(lua_State *L, void *ud) {
-  cpx_lua_exchange *lx = ud;
+  const cpx_lua_exchange *lx = ud;
   return !lx->ex || cpx_exchange_is_gone(lx->ex) ? failed(L, CPX_ECLOSED) : succeeded(L);
 }
 
 static void cancel_write(void *ud) {
-  ((cpx_lua_exchange *)ud)->writer = NULL;
+  cpx_lua_exchange *lx = ud;
+  lx->writer = NULL;
+  cpx_job_cancel(&lx->recheck);
 }
 
 static void wake_writer(cpx_lua_exchange *lx) {
-  if (!lx->writer) return;
   cpx_task *task = lx->writer;
-  lx->writer = NULL;
+  if (!task) return;
+  cancel_write(lx);
   cpx_task_wake(task, push_written_result, lx);
+}
+
+/* By now all is with the connection. Had it taken the bytes before they were too many, no on_drain would come. */
+static void on_recheck(cpx_job *job) {
+  cpx_lua_exchange *lx = CPX_CONTAINER(job, cpx_lua_exchange, recheck);
+  if (lx->ex && cpx_exchange_pending(lx->ex) < CPX_CONN_OUT_HIGH) wake_writer(lx);
 }
 
 static int exchange_write(lua_State *L) {
@@ -232,19 +253,24 @@ static int exchange_write(lua_State *L) {
   if (lx->writer) return luaL_error(L, "exchange:write: another task is writing");
   int err = cpx_exchange_write(lx->ex, bytes, n);
   if (err) return failed(L, err);
-  cpx_task *task = cpx_task_current(L);
-  if (!task || cpx_exchange_pending(lx->ex) < CPX_CONN_OUT_HIGH) return succeeded(L);
+  if (cpx_exchange_pending(lx->ex) < CPX_CONN_OUT_HIGH || !cpx_task_current(L)) return succeeded(L);
+  cpx_task *task = cpx_task_check(L, "exchange:write");
   lx->writer = task;
+  cpx_loop_defer_next(cpx_vm_loop(cpx_vm_of(L)), &lx->recheck);
   return cpx_task_wait(L, cancel_write, lx);
 }
 
 static int exchange_finish(lua_State *L) {
-  cpx_exchange_end(cpx_lua_exchange_check(L, 1)->ex);
+  cpx_lua_exchange *lx = cpx_lua_exchange_check(L, 1);
+  cpx_exchange_end(lx->ex);
+  wake_writer(lx);
   return 0;
 }
 
 static int exchange_abort(lua_State *L) {
-  cpx_exchange_abort(cpx_lua_exchange_check(L, 1)->ex);
+  cpx_lua_exchange *lx = cpx_lua_exchange_check(L, 1);
+  cpx_exchange_abort(lx->ex);
+  wake_writer(lx);
   return 0;
 }
 
@@ -270,8 +296,9 @@ static bool ask_gone(cpx_lua_exchange *lx) {
   lua_State *L = lx->L;
   if (lx->gone_ref == LUA_NOREF) return false;
   lua_rawgeti(L, LUA_REGISTRYINDEX, lx->gone_ref);
-  if (lua_pcall(L, 0, 1, 0)) cpx_log(CPX_LOG_ERROR, "on_gone: %s", lua_tostring(L, -1));
-  bool keep = lua_type(L, -1) == LUA_TBOOLEAN && lua_toboolean(L, -1);
+  bool ok = lua_pcall(L, 0, 1, 0) == 0;
+  bool keep = ok && lua_type(L, -1) == LUA_TBOOLEAN && lua_toboolean(L, -1);
+  if (!ok) cpx_log(CPX_LOG_ERROR, "on_gone: %s", lua_isstring(L, -1) ? lua_tostring(L, -1) : "an error without a text");
   lua_pop(L, 1);
   return keep;
 }
@@ -279,10 +306,9 @@ static bool ask_gone(cpx_lua_exchange *lx) {
 static void on_gone(void *user) {
   cpx_lua_exchange *lx = user;
   if (!lx->task) return;
-  if (ask_gone(lx))
-    wake_writer(lx);
-  else
-    cpx_task_cancel(lx->task);
+  bool keep = ask_gone(lx);
+  if (!keep && lx->task) cpx_task_cancel(lx->task); /* ends in cpx_lua_exchange_finish */
+  wake_writer(lx);
 }
 
 static void on_drain(void *user) {
@@ -298,29 +324,38 @@ static void close_document(cpx_lua_exchange *lx) {
   lx->doc = NULL;
 }
 
-void cpx_lua_exchange_finish(cpx_lua_exchange *lx) {
+/* Whatever the task left undone; the client gets a whole answer or sees that it is none. */
+static void end_answer(cpx_exchange *ex) {
   static const char unanswered[] = "{\"error\":{\"message\":\"cliproxy failed to answer this request; its log says "
                                    "why.\",\"type\":\"server_error\",\"code\":\"internal_error\",\"param\":null}}";
   static const cpx_header json = {{"content-type", 12}, {"application/json", 16}};
+  if (cpx_exchange_ended(ex) || cpx_exchange_is_gone(ex)) return;
+  int err = cpx_exchange_head_sent(ex) ? CPX_ECLOSED : 0;
+  if (!err) err = cpx_exchange_head(ex, 500, &json, 1, sizeof unanswered - 1);
+  if (!err) err = cpx_exchange_write(ex, unanswered, sizeof unanswered - 1);
+  if (err)
+    cpx_exchange_abort(ex);
+  else
+    cpx_exchange_end(ex);
+}
+
+void cpx_lua_exchange_finish(cpx_lua_exchange *lx) {
   cpx_exchange *ex = lx->ex;
   if (!ex) return;
+  cpx_list_remove(&lx->node);
   for (cpx_list *node; (node = cpx_list_shift(&lx->replies));) {
     cpx_lua_attached *attached = CPX_CONTAINER(node, cpx_lua_attached, node);
     attached->close(attached);
   }
   cpx_exchange_watch(ex, NULL, NULL);
-  if (!cpx_exchange_head_sent(ex) && !cpx_exchange_is_gone(ex)) {
-    int err = cpx_exchange_head(ex, 500, &json, 1, sizeof unanswered - 1);
-    if (!err) err = cpx_exchange_write(ex, unanswered, sizeof unanswered - 1);
-    if (!err) cpx_exchange_end(ex);
-  }
-  if (!cpx_exchange_ended(ex) && !cpx_exchange_is_gone(ex)) cpx_exchange_abort(ex);
+  end_answer(ex);
   close_document(lx);
+  lx->ex = NULL;
+  lx->task = NULL;
+  wake_writer(lx); /* a task of its own that still writes is told that it is too late */
   luaL_unref(lx->L, LUA_REGISTRYINDEX, lx->gone_ref);
   luaL_unref(lx->L, LUA_REGISTRYINDEX, lx->self_ref);
   lx->gone_ref = lx->self_ref = LUA_NOREF;
-  lx->ex = NULL;
-  lx->task = NULL;
   cpx_exchange_unref(ex);
 }
 
@@ -329,25 +364,41 @@ static int exchange_gc(lua_State *L) {
   return 0;
 }
 
-cpx_lua_exchange *cpx_lua_exchange_push(lua_State *L, cpx_exchange *ex) {
+cpx_lua_exchange *cpx_lua_exchange_push(lua_State *L, cpx_exchange *ex, cpx_list *live) {
   cpx_lua_exchange *lx = lua_newuserdata(L, sizeof *lx);
   *lx = (cpx_lua_exchange){.L = cpx_vm_state(cpx_vm_of(L)), .gone_ref = LUA_NOREF, .self_ref = LUA_NOREF};
+  cpx_list_init(&lx->node);
   cpx_list_init(&lx->replies);
+  cpx_job_init(&lx->recheck, on_recheck);
   luaL_getmetatable(L, EXCHANGE_TYPE);
   lua_setmetatable(L, -2);
   lx->ex = ex;
+  cpx_list_push(live, &lx->node);
   cpx_exchange_watch(ex, &exchange_events, lx);
   return lx;
 }
 
+void cpx_lua_require_json(lua_State *L) {
+  lua_getglobal(L, "require");
+  lua_pushliteral(L, "cliproxy.json");
+  lua_call(L, 1, 0);
+}
+
 void cpx_lua_exchange_register(lua_State *L) {
   static const luaL_Reg methods[] = {
-      {"header", exchange_header},   {"headers", exchange_headers},
-      {"body", exchange_body},       {"document", exchange_document},
-      {"respond", exchange_respond}, {"start", exchange_start},
-      {"write", exchange_write},     {"finish", exchange_finish},
-      {"abort", exchange_abort},     {"mark_complete", exchange_mark_complete},
-      {"on_gone", exchange_on_gone}, {NULL, NULL},
+      {"header", exchange_header},
+      {"headers", exchange_headers},
+      {"body", exchange_body},
+      {"document", exchange_document},
+      {"respond", exchange_respond},
+      {"start", exchange_start},
+      {"write", exchange_write},
+      {"finish", exchange_finish},
+      {"abort", exchange_abort},
+      {"mark_complete", exchange_mark_complete},
+      {"on_gone", exchange_on_gone},
+      {"pick", exchange_pick},
+      {NULL, NULL},
   };
   luaL_newmetatable(L, EXCHANGE_TYPE);
   lua_newtable(L);
@@ -360,5 +411,7 @@ void cpx_lua_exchange_register(lua_State *L) {
   lua_setfield(L, -2, "__index");
   lua_pushcfunction(L, exchange_gc);
   lua_setfield(L, -2, "__gc");
+  lua_pushliteral(L, "exchange");
+  lua_setfield(L, -2, "__metatable");
   lua_pop(L, 1);
 }

@@ -4,34 +4,29 @@
 #include "base/limits.h"
 #include "lua/headers_lua.h"
 
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* The source. Two hold it: the reply (until it frees the source) and the script's task with its writer functions. */
+/* The source. Its holders: the reply (until it frees the source), the script's task, and the writer's functions. */
 struct pipe {
   cpx_source source;
-  lua_State *L;
-  cpx_loop *loop;
   cpx_lua_reply *lr;  /* for the kind of a failure; NULL once the source is freed */
-  cpx_task *producer; /* the script's task; NULL before and after it runs */
+  cpx_task *producer; /* the script's task; NULL once it has ended */
   cpx_task *writer;   /* waits in writer.write, or NULL */
-  char *kind;
   int refs;
-  int start_ref; /* list of function and arguments, until start */
   bool paused, head, ended, cancelled, budgeted;
 };
 
 static void unref(struct pipe *p) {
-  if (--p->refs > 0) return;
-  free(p->kind);
-  free(p);
+  if (--p->refs == 0) free(p);
 }
 
 static void end(struct pipe *p, int err, const char *text) {
   if (p->ended) return;
   p->ended = true;
   cpx_end how = {err, text, true};
-  if (!p->cancelled) p->source.sink->on_end(p->source.user, &how);
+  if (!p->cancelled && p->source.sink) p->source.sink->on_end(p->source.user, &how);
 }
 
 /* -- The writer's functions; upvalue 1 is the pipe -------------------------------------------------------------------
@@ -40,10 +35,23 @@ static void end(struct pipe *p, int err, const char *text) {
 static struct pipe *pipe_of(lua_State *L, bool needs_head) {
   struct pipe **box = lua_touserdata(L, lua_upvalueindex(1));
   struct pipe *p = *box;
-  if (p->cancelled) luaL_error(L, "cancelled");
+  if (p->cancelled || !p->source.sink) luaL_error(L, "cancelled");
   if (p->ended) luaL_error(L, "reply: already finished");
   if (needs_head && !p->head) luaL_error(L, "reply: call reply.head(status, headers) first");
   return p;
+}
+
+/* Sinks look names up in lower case. The copies live on the stack. */
+static void lower_names(lua_State *L, cpx_header *headers, size_t count) {
+  size_t bytes = 0;
+  for (size_t i = 0; i < count; i++) bytes += headers[i].name.n;
+  char *to = lua_newuserdata(L, bytes + 1);
+  for (size_t i = 0; i < count; i++) {
+    cpx_slice name = headers[i].name;
+    for (size_t j = 0; j < name.n; j++) to[j] = (char)tolower((unsigned char)name.p[j]);
+    headers[i].name.p = to;
+    to += name.n;
+  }
 }
 
 static int writer_head(lua_State *L) {
@@ -53,6 +61,7 @@ static int writer_head(lua_State *L) {
   if (status < 200 || status > 599) return luaL_error(L, "reply.head: status 200 to 599 expected, got %d", status);
   cpx_header headers[CPX_LUA_HEADERS_MAX];
   size_t count = cpx_lua_headers(L, 2, headers);
+  lower_names(L, headers, count);
   cpx_head head = {.status = status, .headers = headers, .count = count, .length = -1};
   p->head = true;
   p->source.sink->on_head(p->source.user, &head);
@@ -69,7 +78,8 @@ static int writer_write(lua_State *L) {
   const char *bytes = luaL_checklstring(L, 1, &n);
   if (n == 0) return 0;
   p->source.sink->on_data(p->source.user, bytes, n);
-  if (!p->paused || p->ended || p->cancelled) return 0;
+  if (p->cancelled) return luaL_error(L, "cancelled"); /* in vain: the sink gave up on this piece */
+  if (!p->paused || p->ended) return 0;
   cpx_task *task = cpx_task_check(L, "reply.write");
   if (p->writer) return luaL_error(L, "reply.write: another task is writing");
   p->writer = task;
@@ -102,21 +112,14 @@ static int writer_fail(lua_State *L) {
 
 static int box_gc(lua_State *L) {
   struct pipe **box = lua_touserdata(L, 1);
-  unref(*box);
+  if (*box) unref(*box);
   return 0;
 }
 
-static void push_writer(lua_State *L, struct pipe *p) {
+/* The box is on top, the table below. Leaves the table. */
+static void set_functions(lua_State *L) {
   static const luaL_Reg functions[] = {
       {"head", writer_head}, {"write", writer_write}, {"finish", writer_finish}, {"fail", writer_fail}, {NULL, NULL}};
-  lua_createtable(L, 0, 4);
-  struct pipe **box = lua_newuserdata(L, sizeof(struct pipe *));
-  *box = p;
-  p->refs++;
-  lua_createtable(L, 0, 1);
-  lua_pushcfunction(L, box_gc);
-  lua_setfield(L, -2, "__gc");
-  lua_setmetatable(L, -2);
   for (const luaL_Reg *f = functions; f->name; f++) {
     lua_pushvalue(L, -1);
     lua_pushcclosure(L, f->func, 1);
@@ -145,7 +148,7 @@ static void producer_done(void *user, bool ok, lua_State *L) {
   p->producer = NULL;
   const char *message = failure(p, ok, L);
   if (message) {
-    if (!p->ended && p->lr) p->lr->script_failed = true;
+    if (!p->ended && !p->cancelled && p->lr) p->lr->script_failed = true;
     end(p, CPX_EIO, message);
   } else {
     end(p, CPX_EEOF, "execute() returned without reply.finish()");
@@ -153,21 +156,9 @@ static void producer_done(void *user, bool ok, lua_State *L) {
   unref(p);
 }
 
+/* The script's task was made before, and runs when all is set. */
 static void pipe_start(cpx_source *s) {
-  struct pipe *p = CPX_CONTAINER(s, struct pipe, source);
-  lua_State *L = p->L;
-  lua_rawgeti(L, LUA_REGISTRYINDEX, p->start_ref);
-  luaL_unref(L, LUA_REGISTRYINDEX, p->start_ref);
-  p->start_ref = LUA_NOREF;
-  int list = lua_gettop(L), count = (int)lua_objlen(L, list);
-  for (int i = 1; i <= count; i++) lua_rawgeti(L, list, i);
-  p->refs++;
-  int err = cpx_task_start(L, count - 1, producer_done, p, &p->producer);
-  if (err) {
-    p->refs--;
-    end(p, err, cpx_error_text(err));
-  }
-  lua_settop(L, list - 1);
+  (void)s;
 }
 
 static void pipe_pause(cpx_source *s) {
@@ -183,18 +174,25 @@ static void pipe_resume(cpx_source *s) {
   cpx_task_wake(task, NULL, NULL);
 }
 
+static int raise_cancelled(lua_State *L, void *ud) {
+  (void)ud;
+  return luaL_error(L, "cancelled");
+}
+
 static void pipe_cancel(cpx_source *s) {
   struct pipe *p = CPX_CONTAINER(s, struct pipe, source);
   if (p->cancelled) return;
   p->cancelled = true;
   if (p->producer) cpx_task_cancel(p->producer);
+  if (!p->writer) return;
+  cpx_task *task = p->writer; /* of the script's own making */
+  p->writer = NULL;
+  cpx_task_wake(task, raise_cancelled, NULL);
 }
 
 static void pipe_free(cpx_source *s) {
   struct pipe *p = CPX_CONTAINER(s, struct pipe, source);
   pipe_cancel(s);
-  luaL_unref(p->L, LUA_REGISTRYINDEX, p->start_ref);
-  p->start_ref = LUA_NOREF;
   p->lr = NULL;
   unref(p);
 }
@@ -204,26 +202,42 @@ static const cpx_source_ops pipe_ops = {pipe_start, pipe_pause, pipe_resume, pip
 /* -- reply.execute(spec, fn, owner) ----------------------------------------------------------------------------------
  */
 
-/* The list that the task starts from: { budget.call, owner, fn, writer } or { fn, writer }. */
-static void push_start(lua_State *L, struct pipe *p) {
-  int n = 0;
-  lua_createtable(L, 4, 0);
+/* A pipe that only the writer's box holds, whose table is left on the stack. */
+static struct pipe *push_pipe(lua_State *L) {
+  lua_createtable(L, 0, 4);
+  struct pipe **box = lua_newuserdata(L, sizeof(struct pipe *));
+  *box = NULL;
+  lua_createtable(L, 0, 1);
+  lua_pushcfunction(L, box_gc);
+  lua_setfield(L, -2, "__gc");
+  lua_setmetatable(L, -2);
+  struct pipe *p = *box = calloc(1, sizeof *p);
+  if (!p) luaL_error(L, "reply.execute: out of memory");
+  p->refs = 1;
+  p->source.ops = &pipe_ops;
+  set_functions(L);
+  return p;
+}
+
+/* On the stack: budget.call, owner, fn, writer with an owner, else fn, writer. Starts the task with them. */
+static int start_producer(lua_State *L, struct pipe *p) {
+  int writer = lua_gettop(L), nargs = 1;
   if (!lua_isnoneornil(L, 3)) {
-    p->budgeted = true;
-    lua_getfield(L, LUA_REGISTRYINDEX, "_LOADED");
-    lua_getfield(L, -1, "cliproxy.budget");
-    if (!lua_istable(L, -1)) luaL_error(L, "reply.execute: cliproxy.budget is not loaded");
+    lua_getglobal(L, "require");
+    lua_pushliteral(L, "cliproxy.budget");
+    lua_call(L, 1, 1);
     lua_getfield(L, -1, "call");
-    lua_replace(L, -3);
-    lua_pop(L, 1);
-    lua_rawseti(L, -2, ++n);
+    lua_remove(L, -2);
     lua_pushvalue(L, 3);
-    lua_rawseti(L, -2, ++n);
+    p->budgeted = true;
+    nargs = 3;
   }
   lua_pushvalue(L, 2);
-  lua_rawseti(L, -2, ++n);
-  push_writer(L, p);
-  lua_rawseti(L, -2, ++n);
+  lua_pushvalue(L, writer);
+  p->refs++;
+  int err = cpx_task_start(L, nargs, producer_done, p, &p->producer);
+  if (err) p->refs--;
+  return err;
 }
 
 int cpx_lua_execute(lua_State *L) {
@@ -231,19 +245,17 @@ int cpx_lua_execute(lua_State *L) {
   luaL_checktype(L, 1, LUA_TTABLE);
   luaL_checktype(L, 2, LUA_TFUNCTION);
   lua_settop(L, 3);
+  cpx_reply_options options = {0};
+  cpx_lua_reply_options(L, 1, "reply.execute", &options);
   cpx_lua_reply *lr = cpx_lua_reply_push(L);
-  lua_pushvalue(L, -1);
-  lr->self_ref = luaL_ref(L, LUA_REGISTRYINDEX);
-  struct pipe *p = calloc(1, sizeof *p);
-  if (!p) return luaL_error(L, "out of memory");
-  cpx_vm *vm = cpx_vm_of(L);
-  p->source.ops = &pipe_ops;
-  p->L = cpx_vm_state(vm);
-  p->loop = cpx_vm_loop(vm);
+  struct pipe *p = push_pipe(L);
+  int err = start_producer(L, p);
+  if (err) {
+    cpx_lua_reply_close(lr);
+    return cpx_lua_reply_fail(L, err, NULL);
+  }
+  lua_settop(L, 4); /* the reply */
+  p->refs++;        /* the reply's */
   p->lr = lr;
-  p->start_ref = LUA_NOREF;
-  push_start(L, p); /* from here the writer's box owns a reference, too */
-  p->refs++;
-  p->start_ref = luaL_ref(L, LUA_REGISTRYINDEX);
-  return cpx_lua_reply_wait(L, lr, &p->source, 1);
+  return cpx_lua_reply_start(L, lr, &p->source, &options);
 }

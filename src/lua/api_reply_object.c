@@ -1,4 +1,4 @@
-/* The reply object of cliproxy.reply: its fields, and the ways to read the answer. */
+/* The reply object of cliproxy.reply: its fields, and what the tap saw. */
 #include "lua/reply_lua.h"
 
 #include "base/limits.h"
@@ -6,18 +6,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-
-static cpx_lua_reply *check(lua_State *L) {
-  cpx_lua_reply *lr = luaL_checkudata(L, 1, CPX_LUA_REPLY_TYPE);
-  if (!lr->reply) luaL_error(L, "the reply is closed");
-  return lr;
-}
-
-/* The source's own words where it has ended. */
-static const char *end_text(const cpx_lua_reply *lr, int err) {
-  const cpx_end *end = cpx_reply_end_of(lr->reply);
-  return end && end->err == err ? end->text : NULL;
-}
 
 /* -- Fields ----------------------------------------------------------------------------------------------------------
  */
@@ -29,14 +17,6 @@ static void push_slice(lua_State *L, cpx_slice s) {
 static void set_slice(lua_State *L, const char *name, cpx_slice s) {
   push_slice(L, s);
   lua_setfield(L, -2, name);
-}
-
-static int push_event(lua_State *L, const cpx_event *event) {
-  lua_createtable(L, 0, 3);
-  set_slice(L, "type", event->type);
-  set_slice(L, "data", event->data);
-  set_slice(L, "raw", event->raw);
-  return 1;
 }
 
 static int push_span(lua_State *L, uint64_t from, uint64_t to) {
@@ -72,7 +52,7 @@ static int field_committed(lua_State *L, cpx_lua_reply *lr) {
 
 static int field_first_event(lua_State *L, cpx_lua_reply *lr) {
   cpx_event event;
-  return cpx_reply_first_event(lr->reply, &event) ? push_event(L, &event) : 0;
+  return cpx_reply_first_event(lr->reply, &event) ? cpx_lua_push_event(L, &event) : 0;
 }
 
 static int field_held(lua_State *L, cpx_lua_reply *lr) {
@@ -128,13 +108,13 @@ static int reply_index(lua_State *L) {
   lua_pushvalue(L, 2);
   lua_rawget(L, lua_upvalueindex(1));
   if (lua_type(L, -1) != LUA_TNUMBER) return 1;
-  cpx_lua_reply *lr = lua_touserdata(L, 1);
+  cpx_lua_reply *lr = lua_touserdata(L, 1); /* the metatable is locked: nothing else comes here */
   if (!lr->reply) return luaL_error(L, "the reply is closed");
   return fields[lua_tointeger(L, -1) - 1].push(L, lr);
 }
 
 static int reply_header(lua_State *L) {
-  cpx_lua_reply *lr = check(L);
+  cpx_lua_reply *lr = cpx_lua_reply_check(L);
   size_t n;
   const char *name = luaL_checklstring(L, 2, &n);
   cpx_slice value;
@@ -143,189 +123,25 @@ static int reply_header(lua_State *L) {
   return 1;
 }
 
+static int reply_pick(lua_State *L) {
+  cpx_lua_reply *lr = cpx_lua_reply_check(L);
+  const cpx_lua_names *names = cpx_lua_names_check(L, 2);
+  luaL_checktype(L, 3, LUA_TTABLE);
+  lua_settop(L, 3);
+  size_t count = cpx_reply_header_count(lr->reply);
+  for (size_t i = 0; i < count; i++) {
+    cpx_header header = cpx_reply_header_at(lr->reply, i);
+    if (cpx_lua_names_match(names, header.name)) cpx_lua_add_header(L, header);
+  }
+  return 0;
+}
+
 static int reply_headers(lua_State *L) {
-  cpx_lua_reply *lr = check(L);
+  cpx_lua_reply *lr = cpx_lua_reply_check(L);
   size_t count = cpx_reply_header_count(lr->reply);
   lua_createtable(L, 0, (int)count);
   for (size_t i = 0; i < count; i++) cpx_lua_add_header(L, cpx_reply_header_at(lr->reply, i));
   return 1;
-}
-
-/* -- Relay -----------------------------------------------------------------------------------------------------------
- */
-
-struct relayed {
-  cpx_lua_reply *lr;
-  cpx_relayed how;
-};
-
-static int push_relayed(lua_State *L, void *ud) {
-  struct relayed *done = ud;
-  lua_createtable(L, 0, 6);
-  lua_pushboolean(L, done->how.err == 0 && done->how.complete);
-  lua_setfield(L, -2, "ok");
-  if (done->how.err) {
-    lua_pushstring(L, cpx_error_name(done->how.err));
-    lua_setfield(L, -2, "code");
-    lua_pushstring(L, done->how.text ? done->how.text : cpx_error_text(done->how.err));
-    lua_setfield(L, -2, "message");
-  }
-  lua_pushnumber(L, (lua_Number)done->how.bytes);
-  lua_setfield(L, -2, "bytes");
-  lua_pushboolean(L, done->how.complete);
-  lua_setfield(L, -2, "complete");
-  lua_pushboolean(L, done->how.client_gone);
-  lua_setfield(L, -2, "client_gone");
-  return 1;
-}
-
-static void on_relayed(void *user, const cpx_relayed *how) {
-  struct relayed *done = user;
-  done->how = *how;
-  if (done->lr->task) cpx_task_wake(cpx_lua_reply_take_task(done->lr), push_relayed, done);
-}
-
-static int reply_relay(lua_State *L) {
-  cpx_lua_reply *lr = check(L);
-  cpx_lua_exchange *lx = cpx_lua_exchange_check(L, 2);
-  cpx_task *task = cpx_task_check(L, "reply:relay");
-  /* On the stack of the waiting task until it is resumed. */
-  struct relayed *done = lua_newuserdata(L, sizeof *done);
-  *done = (struct relayed){.lr = lr};
-  int err = cpx_reply_relay(lr->reply, lx->ex, on_relayed, done);
-  if (err) return luaL_error(L, "reply:relay: %s", cpx_error_text(err));
-  lr->task = task;
-  return cpx_task_wait(L, cpx_lua_reply_cancel_wait, lr);
-}
-
-/* -- Events ----------------------------------------------------------------------------------------------------------
- */
-
-static int push_next(lua_State *L, void *ud);
-
-static void on_event(void *user) {
-  cpx_lua_reply *lr = user;
-  if (lr->task) cpx_task_wake(cpx_lua_reply_take_task(lr), push_next, lr);
-}
-
-void cpx_lua_reply_give_way(cpx_job *job) {
-  on_event(CPX_CONTAINER(job, cpx_lua_reply, give_way));
-}
-
-/* Pushes the event or the end. CPX_EAGAIN, nothing pushed: on_event will come. */
-static int next_event(lua_State *L, cpx_lua_reply *lr, int *results) {
-  cpx_event event;
-  int err = cpx_reply_next_event(lr->reply, &event, on_event, lr);
-  if (err == CPX_EAGAIN) return err;
-  const cpx_end *end = cpx_reply_end_of(lr->reply);
-  if (err == 0) {
-    lr->turn_bytes += event.raw.n;
-    *results = push_event(L, &event);
-  } else if (err == CPX_EEOF && end && end->err == 0) {
-    lua_pushnil(L);
-    *results = 1;
-  } else {
-    *results = cpx_lua_reply_fail(L, err, end_text(lr, err));
-  }
-  return 0;
-}
-
-/* After a wait: a new turn. */
-static int push_next(lua_State *L, void *ud) {
-  cpx_lua_reply *lr = ud;
-  int results = 0;
-  lr->turn_ns = cpx_now_ns();
-  lr->turn_bytes = 0;
-  if (lr->reply && next_event(L, lr, &results) == 0) return results;
-  return cpx_lua_reply_fail(L, CPX_ECLOSED, NULL);
-}
-
-/* A stream that keeps Lua busy lets others have a turn. */
-static bool had_its_turn(cpx_lua_reply *lr) {
-  if (lr->turn_ns == 0) lr->turn_ns = cpx_now_ns();
-  return lr->turn_bytes > CPX_TURN_BYTES || cpx_now_ns() - lr->turn_ns > CPX_TURN_NS;
-}
-
-static int reply_next_event(lua_State *L) {
-  cpx_lua_reply *lr = check(L);
-  cpx_task *task = cpx_task_check(L, "reply:next_event");
-  int results;
-  if (had_its_turn(lr))
-    cpx_loop_defer_next(cpx_vm_loop(cpx_vm_of(L)), &lr->give_way);
-  else if (next_event(L, lr, &results) == 0)
-    return results;
-  lr->task = task;
-  return cpx_task_wait(L, cpx_lua_reply_cancel_wait, lr);
-}
-
-/* -- Whole bodies ----------------------------------------------------------------------------------------------------
- */
-
-struct collected {
-  cpx_lua_reply *lr;
-  cpx_buf body;
-  int err;
-  bool as_document;
-};
-
-static int collected_gc(lua_State *L) {
-  struct collected *c = lua_touserdata(L, 1);
-  cpx_buf_deinit(&c->body);
-  return 0;
-}
-
-static int push_document(lua_State *L, struct collected *c) {
-  cpx_lua_reply *lr = c->lr;
-  cpx_json_error error;
-  size_t n;
-  char *bytes = cpx_buf_take(&c->body, &n);
-  int err = cpx_json_parse_take(bytes, n, NULL, &lr->doc, &error);
-  if (err) return cpx_lua_reply_fail(L, err, error.message);
-  cpx_json_push(L, lr->doc, CPX_JSON_ROOT);
-  return 1;
-}
-
-static int push_collected(lua_State *L, void *ud) {
-  struct collected *c = ud;
-  if (c->err) return cpx_lua_reply_fail(L, c->err, c->lr->reply ? end_text(c->lr, c->err) : NULL);
-  if (c->as_document) return push_document(L, c);
-  push_slice(L, cpx_buf_slice(&c->body));
-  cpx_buf_deinit(&c->body);
-  return 1;
-}
-
-static void on_collected(void *user, int err, cpx_buf *body) {
-  struct collected *c = user;
-  c->err = err;
-  if (!err) {
-    size_t max = c->body.max;
-    c->body = *body;
-    cpx_buf_init(body, max);
-  }
-  if (c->lr->task) cpx_task_wake(cpx_lua_reply_take_task(c->lr), push_collected, c);
-}
-
-static int collect(lua_State *L, const char *what, double max, bool as_document) {
-  cpx_lua_reply *lr = check(L);
-  cpx_task *task = cpx_task_check(L, what);
-  if (lr->doc) return luaL_error(L, "%s: the body was already read", what);
-  struct collected *c = lua_newuserdata(L, sizeof *c); /* stays on the waiting task's stack */
-  *c = (struct collected){.lr = lr, .as_document = as_document};
-  cpx_buf_init(&c->body, (size_t)max);
-  luaL_getmetatable(L, "cliproxy.collected");
-  lua_setmetatable(L, -2);
-  int err = cpx_reply_collect(lr->reply, (size_t)max, on_collected, c);
-  if (err) return cpx_lua_reply_fail(L, err, end_text(lr, err));
-  lr->task = task;
-  return cpx_task_wait(L, cpx_lua_reply_cancel_wait, lr);
-}
-
-static int reply_body(lua_State *L) {
-  return collect(L, "reply:body", luaL_optnumber(L, 2, (lua_Number)CPX_REPLY_MAX), false);
-}
-
-static int reply_document(lua_State *L) {
-  return collect(L, "reply:document", (double)CPX_REPLY_MAX, true);
 }
 
 /* -- What the tap saw ------------------------------------------------------------------------------------------------
@@ -367,7 +183,7 @@ static int push_tapped(lua_State *L) {
 }
 
 static int reply_tapped(lua_State *L) {
-  cpx_lua_reply *lr = check(L);
+  cpx_lua_reply *lr = cpx_lua_reply_check(L);
   struct tapped t = {.facts.usage = {-1, -1, -1, -1, -1}, .terminal = cpx_reply_tap(lr->reply)->terminal};
   cpx_buf_init(&t.storage, CPX_PEEK_MAX);
   lua_pushcfunction(L, push_tapped); /* first, so that running out of memory here leaks nothing */
@@ -387,6 +203,7 @@ static int reply_close(lua_State *L) {
 static int reply_gc(lua_State *L) {
   cpx_lua_reply *lr = lua_touserdata(L, 1);
   cpx_lua_reply_close(lr);
+  cpx_buf_deinit(&lr->collected);
   free(lr->kind);
   lr->kind = NULL;
   return 0;
@@ -394,9 +211,11 @@ static int reply_gc(lua_State *L) {
 
 void cpx_lua_reply_register(lua_State *L) {
   static const luaL_Reg methods[] = {
-      {"header", reply_header},         {"headers", reply_headers}, {"relay", reply_relay},
-      {"next_event", reply_next_event}, {"body", reply_body},       {"document", reply_document},
-      {"tapped", reply_tapped},         {"close", reply_close},     {NULL, NULL},
+      {"header", reply_header},     {"headers", reply_headers},
+      {"pick", reply_pick},         {"relay", cpx_lua_reply_relay},
+      {"body", cpx_lua_reply_body}, {"next_event", cpx_lua_reply_next_event},
+      {"tapped", reply_tapped},     {"document", cpx_lua_reply_document},
+      {"close", reply_close},       {NULL, NULL},
   };
   luaL_newmetatable(L, CPX_LUA_REPLY_TYPE);
   lua_newtable(L);
@@ -409,9 +228,7 @@ void cpx_lua_reply_register(lua_State *L) {
   lua_setfield(L, -2, "__index");
   lua_pushcfunction(L, reply_gc);
   lua_setfield(L, -2, "__gc");
-  lua_pop(L, 1);
-  luaL_newmetatable(L, "cliproxy.collected");
-  lua_pushcfunction(L, collected_gc);
-  lua_setfield(L, -2, "__gc");
+  lua_pushliteral(L, "reply");
+  lua_setfield(L, -2, "__metatable");
   lua_pop(L, 1);
 }

@@ -3,23 +3,26 @@
 
 #include "base/limits.h"
 #include "base/log.h"
+#include "lua/headers_lua.h"
 #include "net/listener.h"
 #include "net/tls.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define LISTENERS_MAX 16
 #define MESSAGE_MAX_  512
+#define NUMBER_MAX    1e12 /* bytes or seconds: beyond all reason, within every integer type */
 
 /* One a VM, a userdata in the registry: closed with the state. */
 struct server {
   lua_State *L;
   cpx_http_server *http;
-  cpx_http_options options;
   cpx_listener *listeners[LISTENERS_MAX];
   cpx_tls *tls[LISTENERS_MAX]; /* beside the listener of the same place; NULL for plain ones */
   size_t count;
+  cpx_list live; /* cpx_lua_exchange: requests that a task answers */
   int handler;
   cpx_task *drainer; /* waits in server.drain, or NULL */
   cpx_timer drain_timer;
@@ -41,7 +44,10 @@ static struct server *server_of(lua_State *L) {
 
 static void task_done(void *user, bool ok, lua_State *L) {
   cpx_lua_exchange *lx = user;
-  if (!ok && lx->ex && !cpx_exchange_is_gone(lx->ex)) cpx_log(CPX_LOG_ERROR, "request: %s", lua_tostring(L, 1));
+  const char *text = ok ? "the handler returned without an answer" : lua_tostring(L, 1);
+  bool cancelled = !ok && text && strcmp(text, "cancelled") == 0; /* gone, or the end of the process */
+  if (!cancelled && lx->ex && !cpx_exchange_is_gone(lx->ex) && !(ok && cpx_exchange_head_sent(lx->ex)))
+    cpx_log(CPX_LOG_ERROR, "request: %s", text ? text : "an error without a text");
   lx->task = NULL;
   cpx_lua_exchange_finish(lx);
 }
@@ -55,7 +61,7 @@ struct start {
  * done. */
 static int start_request(lua_State *L) {
   struct start *start = lua_touserdata(L, 1);
-  cpx_lua_exchange *lx = cpx_lua_exchange_push(L, start->ex);
+  cpx_lua_exchange *lx = cpx_lua_exchange_push(L, start->ex, &start->server->live);
   start->ex = NULL;
   lua_pushvalue(L, -1);
   lx->self_ref = luaL_ref(L, LUA_REGISTRYINDEX);
@@ -85,6 +91,19 @@ static void on_request(void *user, cpx_exchange *ex) {
   }
 }
 
+cpx_lua_exchange *cpx_lua_exchange_of(lua_State *L, const cpx_json_doc *doc) {
+  cpx_task *task = cpx_task_current(L);
+  cpx_lua_exchange *own = task ? cpx_task_data(task) : NULL;
+  if (own && own->doc == doc) return own;
+  const struct server *s = server_of(L);
+  if (!s) return NULL;
+  for (cpx_list *node = s->live.next; node != &s->live; node = node->next) { /* a task that the request's task began */
+    cpx_lua_exchange *lx = CPX_CONTAINER(node, cpx_lua_exchange, node);
+    if (lx->doc == doc) return lx;
+  }
+  return NULL;
+}
+
 static void on_accept(void *user, cpx_conn *conn) {
   struct server *s = user;
   cpx_http_server_accept(s->http, conn);
@@ -102,23 +121,30 @@ static int server_handle(lua_State *L) {
 /* -- Options and listeners -------------------------------------------------------------------------------------------
  */
 
+/* A field that is a number from 0 on; 0 when absent. */
 static double number_field(lua_State *L, int index, const char *name) {
   lua_getfield(L, index, name);
-  double value = lua_isnil(L, -1) ? 0 : luaL_checknumber(L, -1);
+  double value = lua_isnil(L, -1) ? 0 : lua_isnumber(L, -1) ? lua_tonumber(L, -1) : -1;
+  if (!(value >= 0 && value < NUMBER_MAX)) luaL_error(L, "server: %s: a number from 0 on expected", name);
   lua_pop(L, 1);
   return value;
+}
+
+static uint64_t time_field(lua_State *L, int index, const char *name) {
+  return (uint64_t)ceil(number_field(L, index, name) * 1000);
 }
 
 static int server_set(lua_State *L) {
   luaL_checktype(L, 1, LUA_TTABLE);
   struct server *s = server_of(L);
-  s->options.body_max = (size_t)number_field(L, 1, "body_limit");
-  s->options.bodies_max = (size_t)number_field(L, 1, "bodies_limit");
-  s->options.head_timeout_ms = (uint64_t)(number_field(L, 1, "head_timeout") * 1000);
-  s->options.body_timeout_ms = (uint64_t)(number_field(L, 1, "body_timeout") * 1000);
-  s->options.idle_timeout_ms = (uint64_t)(number_field(L, 1, "idle_timeout") * 1000);
-  s->options.send_timeout_ms = (uint64_t)(number_field(L, 1, "send_timeout") * 1000);
-  cpx_http_server_set(s->http, &s->options);
+  cpx_http_options options = {.on_request = on_request, .user = s};
+  options.body_max = (size_t)number_field(L, 1, "body_limit");
+  options.bodies_max = (size_t)number_field(L, 1, "bodies_limit");
+  options.head_timeout_ms = time_field(L, 1, "head_timeout");
+  options.body_timeout_ms = time_field(L, 1, "body_timeout");
+  options.idle_timeout_ms = time_field(L, 1, "idle_timeout");
+  options.send_timeout_ms = time_field(L, 1, "send_timeout");
+  cpx_http_server_set(s->http, &options);
   return 0;
 }
 
@@ -129,15 +155,21 @@ static int fail(lua_State *L, int err, const char *message) {
   return 3;
 }
 
+static const char *text_field(lua_State *L, int index, const char *name) {
+  lua_getfield(L, index, name);
+  if (!lua_isstring(L, -1)) luaL_error(L, "server.listen: %s: string expected, got %s", name, luaL_typename(L, -1));
+  return lua_tostring(L, -1); /* stays on the stack */
+}
+
 /* The TLS context of options.tls, or NULL without one. */
 static int tls_of(lua_State *L, cpx_tls **out, char *message) {
   *out = NULL;
   lua_getfield(L, 1, "tls");
-  if (lua_isnil(L, -1)) return 0;
-  luaL_checktype(L, -1, LUA_TTABLE);
-  lua_getfield(L, -1, "cert");
-  lua_getfield(L, -2, "key");
-  return cpx_tls_new(luaL_checkstring(L, -2), luaL_checkstring(L, -1), out, message, MESSAGE_MAX_);
+  int tls = lua_gettop(L);
+  if (lua_isnil(L, tls)) return 0;
+  if (!lua_istable(L, tls)) return luaL_error(L, "server.listen: tls: table expected, got %s", luaL_typename(L, tls));
+  const char *cert = text_field(L, tls, "cert"), *key = text_field(L, tls, "key");
+  return cpx_tls_new(cert, key, out, message, MESSAGE_MAX_);
 }
 
 static int server_listen(lua_State *L) {
@@ -145,8 +177,7 @@ static int server_listen(lua_State *L) {
   lua_settop(L, 1);
   struct server *s = server_of(L);
   if (s->count == LISTENERS_MAX) return luaL_error(L, "more than %d listeners", LISTENERS_MAX);
-  lua_getfield(L, 1, "address");
-  const char *address = luaL_checkstring(L, 2);
+  const char *address = text_field(L, 1, "address");
   char message[MESSAGE_MAX_] = "";
   cpx_tls *tls = NULL;
   int err = tls_of(L, &tls, message);
@@ -230,7 +261,13 @@ static void on_idle(void *user) {
 
 static void on_drain_timer(cpx_timer *timer) {
   struct server *s = CPX_CONTAINER(timer, struct server, drain_timer);
-  s->aborted = cpx_http_server_counts(s->http).active;
+  s->aborted = 0;
+  for (cpx_list *node; (node = cpx_list_shift(&s->live));) {
+    cpx_lua_exchange *lx = CPX_CONTAINER(node, cpx_lua_exchange, node);
+    if (!cpx_exchange_ended(lx->ex)) s->aborted++;
+    cpx_exchange_abort(lx->ex);
+    cpx_task_cancel(lx->task);
+  }
   drained(s);
 }
 
@@ -243,7 +280,9 @@ static void cancel_drain(void *ud) {
 static int server_drain(lua_State *L) {
   cpx_task *task = cpx_task_check(L, "server.drain");
   struct server *s = server_of(L);
-  uint64_t ms = (uint64_t)(luaL_checknumber(L, 1) * 1000);
+  lua_Number seconds = luaL_checknumber(L, 1);
+  luaL_argcheck(L, seconds >= 0 && seconds < NUMBER_MAX, 1, "seconds from 0 on expected");
+  uint64_t ms = (uint64_t)ceil(seconds * 1000);
   if (s->drainer) return luaL_error(L, "server.drain: already draining");
   close_listeners(s);
   s->aborted = 0;
@@ -267,28 +306,35 @@ static void make_server(lua_State *L) {
   lua_pushlightuserdata(L, (void *)(uintptr_t)&server_key);
   struct server *s = lua_newuserdata(L, sizeof *s);
   memset(s, 0, sizeof *s);
+  cpx_list_init(&s->live);
   cpx_vm *vm = cpx_vm_of(L);
   s->L = cpx_vm_state(vm);
   s->handler = LUA_NOREF;
-  s->options.on_request = on_request;
-  s->options.user = s;
+  cpx_http_options options = {.on_request = on_request, .user = s};
   cpx_timer_init(&s->drain_timer, cpx_vm_loop(vm), on_drain_timer);
   lua_createtable(L, 0, 1);
   lua_pushcfunction(L, server_gc);
   lua_setfield(L, -2, "__gc");
   lua_setmetatable(L, -2);
-  int err = cpx_http_server_new(cpx_vm_loop(vm), &s->options, &s->http);
+  int err = cpx_http_server_new(cpx_vm_loop(vm), &options, &s->http);
   if (err) luaL_error(L, "cannot make the HTTP server: %s", cpx_error_text(err));
   lua_rawset(L, LUA_REGISTRYINDEX);
 }
 
 int cpx_open_server(lua_State *L) {
   static const luaL_Reg functions[] = {
-      {"handle", server_handle}, {"set", server_set},
-      {"listen", server_listen}, {"reload_tls", server_reload_tls},
-      {"counts", server_counts}, {"check_address", server_check_address},
-      {"drain", server_drain},   {NULL, NULL},
+      {"handle", server_handle},
+      {"set", server_set},
+      {"listen", server_listen},
+      {"reload_tls", server_reload_tls},
+      {"counts", server_counts},
+      {"check_address", server_check_address},
+      {"drain", server_drain},
+      {"header_names", cpx_lua_names_new},
+      {NULL, NULL},
   };
+  cpx_lua_require_json(L);
+  cpx_lua_names_register(L);
   cpx_lua_exchange_register(L);
   make_server(L);
   lua_newtable(L);

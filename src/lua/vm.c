@@ -123,9 +123,11 @@ int cpx_vm_new(cpx_loop *loop, const cpx_vm_options *options, cpx_vm **out) {
 void cpx_vm_free(cpx_vm *vm) {
   if (!vm) return;
   if (vm->work) cpx_tasks_deinit(vm);
+  /* Before the state: bodies that are still being sent hold on to Lua strings. */
+  if (vm->upstream) cpx_upstream_free(vm->upstream);
+  vm->upstream = NULL;
   cpx_meter_close(vm);
   cpx_alloc_close(vm);
-  if (vm->upstream) cpx_upstream_free(vm->upstream);
   free(vm->root);
   free(vm);
 }

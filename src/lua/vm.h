@@ -59,7 +59,8 @@ void cpx_task_cancel(cpx_task *task);
 
 /* Waiting, the last thing a binding does: `return cpx_task_wait(L, cancel, ud);`. `cancel(ud)` is called when the task
  * is cancelled instead of woken, and must undo what was started; it must not wake. Raises when called outside a task or
- * in a user coroutine. */
+ * in a user coroutine. What is on L's stack stays there until the task goes on: arguments and userdata that `ud` points
+ * to are safe from the collector. */
 int cpx_task_wait(lua_State *L, void (*cancel)(void *ud), void *ud);
 /* Check before anything is started: raises as cpx_task_wait would. Returns the task. */
 cpx_task *cpx_task_check(lua_State *L, const char *what);
