@@ -8,8 +8,8 @@
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
-checked=$root/build-sanitize
-logs=$root/build-test-logs
+checked=${CLIPROXY_BUILD_SANITIZE:-$root/build-sanitize}
+logs=$build/test-logs
 export ASAN_OPTIONS=detect_stack_use_after_return=0:abort_on_error=0:exitcode=99:detect_leaks=1
 export UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
 export LUA_PATH="$root/?.lua;$root/?/init.lua;$root/lua/?.lua;;"
@@ -82,16 +82,16 @@ busted_daemon() {
 stage_daemon() {
   local spec
   for spec in spec/daemon/*_spec.lua; do
-    busted_daemon "daemon $(basename -s _spec.lua "$spec")" "$checked/cliproxy" --exclude-tags=release "$spec"
+    CPX_SANITIZED=1 busted_daemon "daemon $(basename -s _spec.lua "$spec")" "$checked/cliproxy" "$spec"
   done
 }
 
 stage_gc() {
-  CLIPROXY_AGGRESSIVE_GC=1 busted_daemon "aggressive GC" "$checked/cliproxy" --tags=gc spec/daemon
+  CPX_SANITIZED=1 CLIPROXY_AGGRESSIVE_GC=1 busted_daemon "aggressive GC" "$checked/cliproxy" --tags=gc spec/daemon
 }
 
 stage_release() {
-  busted_daemon "release" "$binary" --tags=release spec/daemon
+  busted_daemon "release" "$binary" --tags=both spec/daemon
 }
 
 stage_docs() {
