@@ -33,6 +33,15 @@ function M.kind(status, code)
   return BY_STATUS[status] or (status >= 500 and "upstream") or "client"
 end
 
+--- What to do with a reply: "answer" the client with it, try the same target "again", or the "next" one. The request's
+--- body is kept until then, and nothing has reached the client.
+---@param _work cliproxy.Work
+---@param _reply cliproxy.Reply
+---@return "answer"|"again"|"next"
+function M.verdict(_work, _reply)
+  return "answer"
+end
+
 local OF_CODE = {
   timeout = "upstream_timeout",
   dns = "upstream_dns",

@@ -9,6 +9,7 @@ local M = {}
 ---@field door cliproxy.Door
 ---@field keys cliproxy.Keys
 ---@field holders integer requests under way
+---@field before? cliproxy.Live the generation that it replaced: a script that fails live is rolled back to it
 
 ---@type cliproxy.Live?
 local current
@@ -26,9 +27,29 @@ function M.publish(snapshot)
     holders = 0,
   }
   lives[current] = true
-  if former and former.holders == 0 then
-    lives[former] = nil
+  if former then
+    former.before = nil -- one step back is enough, and memory stays bounded
+    current.before = former
+    if former.holders == 0 then
+      lives[former] = nil
+    end
   end
+end
+
+--- Takes the current generation off: the one before it serves again.
+---@param failed cliproxy.Live ignored where it no longer is the current one
+---@return boolean done
+function M.roll_back(failed)
+  local before = failed.before
+  if failed ~= current or not before then
+    return false
+  end
+  current, failed.before = before, nil
+  lives[before] = true
+  if failed.holders == 0 then
+    lives[failed] = nil
+  end
+  return true
 end
 
 ---@return cliproxy.Live?
@@ -41,6 +62,15 @@ end
 function M.hold()
   current.holders = current.holders + 1
   return current
+end
+
+--- Moves a request to the generation before its own.
+---@param held cliproxy.Live
+---@param before cliproxy.Live
+function M.move(held, before)
+  before.holders = before.holders + 1
+  lives[before] = true
+  M.release(held)
 end
 
 ---@param held cliproxy.Live
@@ -69,10 +99,7 @@ end
 ---@return string
 function M.situation(held)
   local number = current.snapshot.generation
-  if held == current then
-    return ("It is part of generation %d, which serves until a corrected script is saved."):format(number)
-  end
-  return ("Generation %d already serves new requests."):format(number)
+  return ("Generation %d still serves new requests."):format(number)
 end
 
 return M

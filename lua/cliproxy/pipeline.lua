@@ -3,6 +3,7 @@ local access = require("cliproxy.access")
 local answer = require("cliproxy.answer")
 local attempt = require("cliproxy.attempt")
 local budget = require("cliproxy.budget")
+local decide = require("cliproxy.decide")
 local dialects = require("cliproxy.dialects")
 local endpoints = require("cliproxy.endpoints")
 local errors = require("cliproxy.errors")
@@ -14,6 +15,7 @@ local pages = require("cliproxy.pages")
 local record = require("cliproxy.record")
 local request_id = require("cliproxy.request_id")
 local request_view = require("cliproxy.request_view")
+local rollback = require("cliproxy.rollback")
 
 local M = {}
 
@@ -196,36 +198,80 @@ local function wrong_dialect(work, instance)
     paths = table.concat(paths, " or "), param = work.model_in_body and "model" or nil })
 end
 
---- Over the plan. Until failover exists `decide` always answers, so that the first target decides.
+local function wrong_target(work, target)
+  if target.instance.dialects[work.dialect] then
+    return nil
+  end
+  work.target = target
+  return wrong_dialect(work, target.instance)
+end
+
+--- The attempts over the plan, until `decide` says that one answers.
+---@return cliproxy.Reply? reply
+---@return cliproxy.Failure? failure
+local function attempts(work)
+  local plan, failure = route(work)
+  local at = 1
+  while plan do
+    local target, reply = plan[at], nil
+    failure = wrong_target(work, target)
+    if not failure then
+      reply, failure = attempt.run(work, target)
+    end
+    if not reply then
+      return nil, failure
+    end
+    local verdict = decide.verdict(work, reply)
+    if verdict == "answer" or verdict == "next" and not plan[at + 1] then
+      return reply
+    end
+    reply:close()
+    at = verdict == "next" and at + 1 or at
+    work.document = json.original(work.document)
+  end
+  return nil, failure
+end
+
+--- Attempts and answer. Nil: answered.
+---@param settled? fun() called once the attempts are past the scripts
+---@return cliproxy.Failure?
+local function attempt_and_answer(work, settled)
+  local reply, failure = attempts(work)
+  local failed_again = failure and work.script_error or reply and reply.script_failed
+  if settled and not failed_again then
+    settled()
+  end
+  if reply then
+    failure = answer.give(work, reply)
+    reply:close()
+  end
+  return failure
+end
+
+--- A changed script failed before anything was sent: once more on the generation before.
+local function on_the_former(work, failure, before)
+  local failed, message = work.live, work.script_error or failure.text
+  local script = work.target and work.target.instance.script or work.snapshot.config.file
+  rollback.rewind(work, before)
+  local again = attempt_and_answer(work, function()
+    rollback.settle(failed, script, message)
+  end)
+  return again
+end
+
 local function proxy(work)
   local _, over = budget.memory()
   if over then
     return refuse(work, errors.new("memory_full", { headers = { ["retry-after"] = "1" } }))
   end
-  local failure = read_request(work)
-  if failure then
-    return refuse(work, failure)
+  local failure = read_request(work) or attempt_and_answer(work)
+  local before = failure and rollback.candidate(work, failure)
+  if before then
+    failure = on_the_former(work, failure, before)
   end
-  local plan
-  plan, failure = route(work)
-  if not plan then
-    return refuse(work, failure)
-  end
-  local target = plan[1]
-  if not target.instance.dialects[work.dialect] then
-    work.target = target
-    return refuse(work, wrong_dialect(work, target.instance))
-  end
-  local reply
-  reply, failure = attempt.run(work, target)
-  if not reply then
-    return refuse(work, failure)
-  end
-  failure = answer.give(work, reply)
   if failure then
     refuse(work, failure)
   end
-  reply:close()
 end
 
 local function serve(work)

@@ -42,6 +42,7 @@ local WAIT_STEP = 0.005
 ---@field last? cliproxy.ReloadResult
 ---@field private options cliproxy.ReloadOptions
 ---@field private tried table<string, string> what the last run read
+---@field private highest integer the newest generation, also one that was rolled back
 ---@field private requested integer calls of `now` so far
 ---@field private covered integer those that a finished run answers
 ---@field private outcome? cliproxy.ReloadResult of the last run that found a change
@@ -161,7 +162,7 @@ function Reload:finish(ok, messages, started)
 end
 
 function Reload:publish(built)
-  self.snapshot = built
+  self.snapshot, self.highest = built, built.generation
   self.options.on_publish(built)
   self:rewatch()
   budget.collect() -- in small steps: the former generation goes as soon as nothing holds it
@@ -183,7 +184,8 @@ function Reload:round()
     return false, report.messages
   end
   local listen, previous = self.options.listen, self.snapshot
-  local built, messages, files = snapshot_of.build({ path = path, listen = listen, previous = previous })
+  local built, messages, files = snapshot_of.build({ path = path, listen = listen, previous = previous,
+    generation = self.highest + 1 })
   if not same(files, report.files) then
     return nil
   end
@@ -246,6 +248,20 @@ function Reload:now(only_changed)
   return true, self.snapshot.generation
 end
 
+--- A generation failed live: the one before it serves again, and the next is built upon that. The files on disk count
+--- as tried: only a change of them, or a reload that somebody asks for, brings them back.
+---@param serving cliproxy.Snapshot
+---@param file string the script that failed, as shown
+---@param text string
+function Reload:rolled_back(serving, file, text)
+  self.snapshot = serving
+  self.last = { ok = false, generation = serving.generation, at = system.time(), seconds = 0,
+    messages = { { file = file, message = "rolled back: " .. text } } }
+  if self.options.on_result then
+    self.options.on_result(self.last)
+  end
+end
+
 --- Stops watching, and waits for the end of a run under way.
 function Reload:stop()
   system.watch({}, function() end)
@@ -263,6 +279,7 @@ function M.start(options)
     self.options[name] = name ~= "snapshot" and value or nil -- it would never be freed
   end
   self.requested, self.covered, self.working, self.forced = 0, 0, false, false
+  self.highest = options.snapshot.generation
   self.certificates = certificates_of(options.snapshot.config)
   self:rewatch()
   return self

@@ -10,6 +10,7 @@ local models_list = require("cliproxy.models_list")
 local pages = require("cliproxy.pages")
 local pipeline = require("cliproxy.pipeline")
 local reload = require("cliproxy.reload")
+local rollback = require("cliproxy.rollback")
 local server = require("cliproxy.server")
 local snapshots = require("cliproxy.snapshot")
 local system = require("cliproxy.system")
@@ -157,6 +158,10 @@ local function watch(path, addresses, snapshot)
     end,
     on_certificates = reload_certificates,
   }
+  rollback.on_rollback = function(_, serving, script, text)
+    apply(serving)
+    M.reload:rolled_back(serving, script, text)
+  end
   admin.reload = function()
     return M.reload:now()
   end

@@ -15,6 +15,7 @@ local M = {}
 ---@field path? string absolute path of config.lua; nil: the built-in configuration
 ---@field listen? string[] instead of the configuration's
 ---@field previous? cliproxy.Snapshot
+---@field generation? integer its number; one more than the previous by default
 
 -- Generations that something still holds: the collector takes the others out.
 local alive = setmetatable({}, { __mode = "k" })
@@ -70,7 +71,7 @@ end
 ---@return table<string, string> files what was read, by hash
 function M.build(options)
   local previous = options.previous
-  local generation = previous and previous.generation + 1 or 1
+  local generation = options.generation or previous and previous.generation + 1 or 1
   local folder = options.path and paths.folder(options.path) or nil
   local files, findings = files_of.new(folder, system.root), findings_of.new()
   local env, env_hash = config.read_env(folder, files, findings)

@@ -38,7 +38,9 @@ local function run(options)
   upstream.reply = options.reply or fakes.reply { body = '{"id":"x"}' }
   upstream.call, upstream.executed, upstream.refusal, lines = nil, nil, options.refusal, {}
   local instance = fakes.instance("groq", options.provider or {}, options.instance)
-  live.publish(fakes.snapshot(instance, options.config and fakes.config(options.config), options.model))
+  local snapshot = fakes.snapshot(instance, options.config and fakes.config(options.config), options.model)
+  live.publish(snapshot)
+  live.publish(snapshot) -- nothing older that a script could be rolled back to
   local spec = options.request or {}
   spec.body = spec.body or CHAT
   local exchange = fakes.exchange(spec)
@@ -339,7 +341,7 @@ describe("hooks", function()
     end } }
     refused(exchange, 500, "script_error", "shape(): attempt to index")
     refused(exchange, 500, "script_error",
-      "It is part of generation 6, which serves until a corrected script is saved.")
+      "Generation 6 still serves new requests.")
     assert.is_nil(upstream.call)
     assert.truthy(table.concat(lines, "\n"):find("error: req_", 1, true))
   end)
@@ -431,7 +433,7 @@ describe("hooks", function()
     local exchange = run { provider = { execute = function() end }, reply = fakes.reply { status = 0,
       script_failed = true, code = "io",
       message = "providers/groq.lua:3: boom" } }
-    refused(exchange, 500, "script_error", "providers/groq.lua:3: execute(): boom. It is part of")
+    refused(exchange, 500, "script_error", "providers/groq.lua:3: execute(): boom. Generation 6 still serves")
   end)
 
   it("a dialect of its own carries requests and answers both ways", function()

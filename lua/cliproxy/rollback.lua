@@ -1,0 +1,67 @@
+--- Rollback: a script that fails live, in a version newer than one that served before, goes back to that one, and its
+--- request, as long as nothing of an answer was sent, runs again there.
+local json = require("cliproxy.json")
+local live = require("cliproxy.live")
+local log = require("cliproxy.log")
+
+local M = {}
+
+--- Told after each rollback: the generation that failed, the one that serves again, what happened. Set by `service`.
+---@type fun(failed: cliproxy.Snapshot, serving: cliproxy.Snapshot, script: string, message: string)?
+M.on_rollback = nil
+
+local SCRIPT_FAULTS = { script_error = true, script_result = true, route_error = true }
+
+--- Whether the code that failed is another one in the generation before.
+local function was_changed(work, before)
+  local now, former = work.snapshot, before.snapshot
+  if not work.target then -- a route function
+    local path = now.config.path
+    return path ~= nil and now.files[path] ~= former.files[path]
+  end
+  local name = work.target.instance.name
+  local instance = former.instances[name]
+  return instance ~= nil and not instance.off and instance.provider ~= work.target.instance.provider
+end
+
+--- The generation to run this failed request again on; nil where that cannot help.
+---@param work cliproxy.Work
+---@param failure cliproxy.Failure
+---@return cliproxy.Live?
+function M.candidate(work, failure)
+  local before = work.live.before
+  local exchange = work.exchange
+  if not SCRIPT_FAULTS[failure.code] or not before or exchange.head_sent or exchange.gone then
+    return nil
+  end
+  return was_changed(work, before) and before or nil
+end
+
+--- Puts the request back to where it was before its first attempt, on another generation.
+---@param work cliproxy.Work
+---@param before cliproxy.Live
+function M.rewind(work, before)
+  live.move(work.live, before)
+  work.live, work.snapshot = before, before.snapshot
+  work.document = json.original(work.document)
+  work.target, work.account, work.call = nil, nil, nil
+  work.script_error, work.note, work.warnings, work.withhold_usage = nil, nil, nil, nil
+end
+
+--- The request got past the place of its failure on the older generation: that one serves again.
+---@param failed cliproxy.Live
+---@param script string
+---@param message string
+function M.settle(failed, script, message)
+  local before = failed.before
+  if not live.roll_back(failed) then
+    return
+  end
+  log.error(("%s. Generation %d is rolled back; generation %d serves again until a corrected script is saved."):format(
+    message:gsub("%.$", ""), failed.snapshot.generation, before.snapshot.generation))
+  if M.on_rollback then
+    M.on_rollback(failed.snapshot, before.snapshot, script, message)
+  end
+end
+
+return M
