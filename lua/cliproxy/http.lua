@@ -4,23 +4,6 @@ local json = require("cliproxy.json")
 
 local M = {}
 
----@class cliproxy.HttpRequest
----@field url string http or https
----@field method? string "GET", or "POST" where there is a body
----@field headers? table<string, string>
----@field body? string|cliproxy.json.Node
----@field json? any a value that is sent as JSON, with its content type
----@field timeout? number seconds for the whole call, 60 by default
----@field max? integer bytes of the answer, 64 MB by default
----@field proxy_url? string
----@field unix_socket? string
----@field ca_file? string more certificate authorities
-
----@class cliproxy.HttpResponse
----@field status integer
----@field headers table<string, string> names in lower case
----@field body string
-
 --- The body and headers to send: `json` becomes a body with its content type.
 ---@param request cliproxy.HttpRequest
 ---@return table<string, string> headers, string|cliproxy.json.Node|nil body

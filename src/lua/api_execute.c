@@ -174,20 +174,15 @@ static void pipe_resume(cpx_source *s) {
   cpx_task_wake(task, NULL, NULL);
 }
 
-static int raise_cancelled(lua_State *L, void *ud) {
-  (void)ud;
-  return luaL_error(L, "cancelled");
-}
-
 static void pipe_cancel(cpx_source *s) {
   struct pipe *p = CPX_CONTAINER(s, struct pipe, source);
   if (p->cancelled) return;
   p->cancelled = true;
   if (p->producer) cpx_task_cancel(p->producer);
   if (!p->writer) return;
-  cpx_task *task = p->writer; /* of the script's own making */
+  cpx_task *task = p->writer; /* of the script's own making: its next write raises */
   p->writer = NULL;
-  cpx_task_wake(task, raise_cancelled, NULL);
+  cpx_task_wake(task, NULL, NULL);
 }
 
 static void pipe_free(cpx_source *s) {

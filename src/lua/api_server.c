@@ -46,7 +46,8 @@ static void task_done(void *user, bool ok, lua_State *L) {
   cpx_lua_exchange *lx = user;
   const char *text = ok ? "the handler returned without an answer" : lua_tostring(L, 1);
   bool cancelled = !ok && text && strcmp(text, "cancelled") == 0; /* gone, or the end of the process */
-  if (!cancelled && lx->ex && !cpx_exchange_is_gone(lx->ex) && !(ok && cpx_exchange_head_sent(lx->ex)))
+  bool answered = lx->ex && (cpx_exchange_head_sent(lx->ex) || cpx_exchange_ended(lx->ex));
+  if (!cancelled && lx->ex && !cpx_exchange_is_gone(lx->ex) && !(ok && answered))
     cpx_log(CPX_LOG_ERROR, "request: %s", text ? text : "an error without a text");
   lx->task = NULL;
   cpx_lua_exchange_finish(lx);

@@ -87,6 +87,10 @@ local object = {}
 function object:header(name) end
 ---@return table<string, string>
 function object:headers() end
+--- Copies the headers of the set into a table: cheaper than all of them.
+---@param names cliproxy.HeaderNames of `server.header_names`
+---@param into table<string, string>
+function object:pick(names, into) end
 
 --- Relays what is held and all that follows to the exchange, whose head must have been sent. Waits to the end. On success the
 --- exchange is ended; on an upstream failure it is left open for an error event.
@@ -100,7 +104,7 @@ function object:relay(exchange) end
 function object:next_event() end
 
 --- The whole body; waits.
----@param max? integer bytes, 64 MB by default
+---@param max? integer bytes, 64 MB by default and at most
 ---@return string?, string? message, string? code
 function object:body(max) end
 
@@ -113,7 +117,8 @@ function object:document() end
 ---@return { model?: string, stop?: string, id?: string, error_message?: string, error_code?: string, terminal: boolean } facts
 function object:tapped() end
 
---- Cancels the upstream call now and frees what is held. Safe to call twice; done at the end of the request's task anyway.
+--- Cancels the upstream call now and frees what is held; every later use raises, and a task that waits gets nil, message,
+--- "closed". Safe to call twice; done at the end of the request's task anyway.
 function object:close() end
 
 ---@return { calls: integer, reused: integer, resent: integer, running: integer, kept: integer }

@@ -44,6 +44,14 @@ function server.drain(seconds) end
 ---@return { connections: integer, active: integer, body_bytes: integer, requests: integer, faults: integer }
 function server.counts() end
 
+--- A set of header names in lower case for `pick`; one that ends in "*" stands for all that begin so. It answers names("x-a"), too.
+---@class cliproxy.HeaderNames
+---@operator call(string): boolean
+
+---@param names string[] at most 64
+---@return cliproxy.HeaderNames
+function server.header_names(names) end
+
 ---@class cliproxy.Fault
 ---@field status integer
 ---@field code string
@@ -74,6 +82,11 @@ function exchange:header(name) end
 ---@return table<string, string>
 function exchange:headers() end
 
+--- Copies the headers of the set into a table, as `headers` would give them: cheaper than all of them.
+---@param names cliproxy.HeaderNames
+---@param into table<string, string>
+function exchange:pick(names, into) end
+
 --- The body as a document, parsed at the first call; it belongs to the exchange and is closed with it.
 ---@return cliproxy.json.Node? document
 ---@return string? message what is wrong and where
@@ -102,7 +115,7 @@ function exchange:start(status, headers, length) end
 ---@return true?, string? message
 function exchange:write(bytes) end
 
---- Ends the answer properly.
+--- Ends the answer properly. What was promised and not written cuts the connection instead.
 function exchange:finish() end
 
 --- Cuts the connection, so that the client cannot take the answer for complete.
@@ -111,8 +124,9 @@ function exchange:abort() end
 --- The client may leave from now on: the terminal event is out.
 function exchange:mark_complete() end
 
---- Called once when the client leaves before the answer ended; the exchange's task is cancelled right after, unless it returns true.
----@param fn fun()
+--- Called once when the client leaves before the answer ended; the exchange's task is cancelled right after, unless it returns
+--- true. It may not wait. A second function replaces the first.
+---@param fn fun(): boolean?
 function exchange:on_gone(fn) end
 
 return server
