@@ -93,7 +93,7 @@ static void pipelined_requests_are_answered_one_at_a_time_in_order(void) {
     b.desk.held = NULL;
     turns(b.loop, 5);
     CHECK_INT(b.desk.calls, i); /* the next one waits */
-    char path[8];
+    char path[16];
     snprintf(path, sizeof path, "/%d", i);
     CHECK_STR(b.desk.path, path);
     answer_plainly(&b.desk, ex);
