@@ -81,8 +81,30 @@ static void on_written(uv_write_t *request, int status) {
   struct client *client = request->data;
   client->writing = false;
   client->leaving.length = 0;
-  if (status < 0) hang_up(client);
-  else if (client->out.length > 0) mark(client);
+  if (status < 0)
+    hang_up(client);
+  else if (client->out.length > 0)
+    mark(client);
+}
+
+static void flush(struct client *client) {
+  if (client->closed || client->writing || client->out.length == 0) return;
+  uv_buf_t buf = uv_buf_init(client->out.data, (unsigned)client->out.length);
+  int n = uv_try_write((uv_stream_t *)&client->tcp, &buf, 1);
+  size_t sent = n > 0 ? (size_t)n : 0;
+  if (n < 0 && n != UV_EAGAIN) {
+    hang_up(client);
+    return;
+  }
+  if (sent < client->out.length) {
+    client->leaving.length = 0;
+    add(&client->leaving, client->out.data + sent, client->out.length - sent);
+    client->writing = true;
+    client->write.data = client;
+    buf = uv_buf_init(client->leaving.data, (unsigned)client->leaving.length);
+    uv_write(&client->write, (uv_stream_t *)&client->tcp, &buf, 1, on_written);
+  }
+  client->out.length = 0;
 }
 
 static void flush_all(uv_check_t *check) {
@@ -92,29 +114,10 @@ static void flush_all(uv_check_t *check) {
     struct client *client = dirty;
     dirty = client->next_dirty;
     client->dirty = false;
-    if (client->closed) {
+    if (client->closed)
       uv_close((uv_handle_t *)&client->tcp, on_closed);
-      continue;
-    }
-    if (client->writing) continue;
-    uv_buf_t buf = uv_buf_init(client->out.data, (unsigned)client->out.length);
-    int n = uv_try_write((uv_stream_t *)&client->tcp, &buf, 1);
-    if (n == (int)client->out.length) {
-      client->out.length = 0;
-      continue;
-    }
-    if (n < 0 && n != UV_EAGAIN) {
-      hang_up(client);
-      continue;
-    }
-    size_t sent = n > 0 ? (size_t)n : 0;
-    client->leaving.length = 0;
-    add(&client->leaving, client->out.data + sent, client->out.length - sent);
-    client->out.length = 0;
-    client->writing = true;
-    client->write.data = client;
-    buf = uv_buf_init(client->leaving.data, (unsigned)client->leaving.length);
-    uv_write(&client->write, (uv_stream_t *)&client->tcp, &buf, 1, on_written);
+    else
+      flush(client);
   }
 }
 
@@ -163,6 +166,7 @@ static size_t on_body(char *data, size_t size, size_t count, void *user) {
   add(&client->out, data, length);
   if (client->length < 0) add(&client->out, "\r\n", 2);
   mark(client);
+  if (client->out.length >= 65536) flush(client); /* or a burst would pile up in memory */
   return length;
 }
 

@@ -35,7 +35,7 @@ master_process off;
 error_log stderr error;
 pid FOLDER/nginx.pid;
 worker_rlimit_nofile 20000;
-events { worker_connections 16000; }
+events { worker_connections 12000; }
 http {
   access_log off;
   client_body_temp_path FOLDER/body;
@@ -63,7 +63,7 @@ http {
 local HAPROXY = [[
 global
   nbthread 1
-  maxconn 16000
+  maxconn 9000
 defaults
   mode http
   timeout connect 5s

@@ -101,10 +101,10 @@ check_machine()
 local folder = process.folder()
 local mock = mock_upstream.start()
 local upstream = "127.0.0.1:" .. mock.port
-local list = { rivals.nginx(folder, upstream), rivals.haproxy(folder, upstream), rivals.floor(folder, upstream),
-  rivals.cliproxy(folder, upstream) }
+local list = {}
 
 local ok, message = xpcall(function()
+  for i, name in ipairs { "nginx", "haproxy", "floor", "cliproxy" } do list[i] = rivals[name](folder, upstream) end
   for _, row in ipairs(rows) do
     if wanted(row.name) then
       local figures = run_row(row, list)
