@@ -1,13 +1,12 @@
 --- A provider without a network: deterministic, native in all four dialects, streaming or not. What a new user talks
---- to first,
---- and what tests lean on. The model's name says how it behaves:
+--- to first, and what tests lean on. The model's name says how it behaves:
 ---
 ---     demo, demo-fast       answers at once                demo-status-429    fails with that status
 ---     demo-slow[-MS]        waits before every event       demo-cut[-N]       breaks off after N events
 ---     demo-long-N           says N words                   demo-error-event   sends an error in mid-stream
 ---
---- It calls a tool when the request offers one and its text asks for it ("use the weather tool"), or when tool_choice
---- demands it.
+--- It calls a tool when the request offers one and its text asks for it ("use the
+--- weather tool"), or when tool_choice demands it.
 local behaviour = require("lib.demo_behaviour")
 local content = require("lib.demo_content")
 local extras = require("lib.demo_extras")

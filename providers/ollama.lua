@@ -1,6 +1,5 @@
---- Ollama's native API: /api/chat, one JSON object a line. Serves clients of OpenAI Chat Completions, and shows how a
---- provider
---- carries a dialect of its own.
+--- Ollama's native API: /api/chat, one JSON object a line. Serves clients of OpenAI Chat Completions,
+--- and shows how a provider carries a dialect of its own.
 local chat_chunks = require("lib.chat_chunks")
 local discover = require("lib.discover")
 local json = require("cliproxy.json")

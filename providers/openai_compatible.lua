@@ -1,5 +1,4 @@
---- Any server that speaks OpenAI's Chat Completions: Groq, OpenRouter, Mistral, DeepSeek, llama.cpp, vLLM, LM Studio,
---- …
+--- Any server that speaks OpenAI's Chat Completions: Groq, OpenRouter, Mistral, DeepSeek, llama.cpp, vLLM, LM Studio …
 --- Everything about one such server stands in config.lua; this script is shared by all of them.
 local discover = require("lib.discover")
 

@@ -126,8 +126,8 @@ local function header_map(value)
   return lower
 end
 
---- Options that every instance takes. A script may declare those in `redeclared` again, of the same type, to give
---- defaults.
+--- Options that every instance takes. A script may declare those in
+--- `redeclared` again, of the same type, to give defaults.
 ---@type table<string, cliproxy.Option>
 M.instance = {
   enabled = { type = "boolean", default = true },

@@ -221,8 +221,8 @@ local function path_of(node)
   return path
 end
 
---- The table that the chunk returns, and the tables of its locals (`local groq = { … }`), outside of functions and
---- blocks.
+--- The table that the chunk returns, and the tables of its locals
+--- (`local groq = { … }`), outside of functions and blocks.
 function Reader:chunk()
   local tokens, blocks, i = self.tokens, 0, 1
   while tokens[i] do

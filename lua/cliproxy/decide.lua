@@ -1,5 +1,5 @@
---- What a provider's answer means: whose fault a failure is, and whether the request is answered, sent again, or sent
---- elsewhere.
+--- What a provider's answer means: whose fault a failure is, and whether the
+--- request is answered, sent again, or sent elsewhere.
 ---
 --- Until failover exists the policy always answers. The kinds are those that `classify` hooks return, too.
 local dialects = require("cliproxy.dialects")

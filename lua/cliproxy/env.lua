@@ -1,5 +1,5 @@
---- Environment variables, then the `.env` file beside the configuration. Scripts get `get` alone: `require
---- "cliproxy.env"`.
+--- Environment variables, then the `.env` file beside the configuration.
+--- Scripts get `get` alone: `require "cliproxy.env"`.
 local system = require("cliproxy.system")
 
 local M = {}

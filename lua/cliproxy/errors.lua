@@ -1,8 +1,8 @@
---- Every error that a client can get from cliproxy itself: one row a code. docs/errors.md is its manual; a spec
---- compares both.
+--- Every error that a client can get from cliproxy itself: one row a code.
+--- docs/errors.md is its manual; a spec compares both.
 ---
---- A failure is a table `{ status, code, text, param?, headers? }` made by `new` or `raw`. The envelope is the
---- dialect's.
+--- A failure is a table `{ status, code, text, param?, headers? }` made by
+--- `new` or `of_fault`. The envelope is the dialect's.
 local dialects = require("cliproxy.dialects")
 
 local M = {}

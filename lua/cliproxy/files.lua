@@ -1,5 +1,5 @@
---- The files of one generation: each is read once, and hashed, so that what was checked and what is published are the
---- same bytes.
+--- The files of one generation: each is read once, and hashed, so that what was
+--- checked and what is published are the same bytes.
 local crypto = require("cliproxy.crypto")
 local system = require("cliproxy.system")
 

@@ -1,9 +1,8 @@
---- The door for browsers: without client keys, whatever a web page could forge is refused (foreign Host, Origin,
---- Sec-Fetch-Site).
+--- The door for browsers: without client keys, whatever a web page could forge is
+--- refused (foreign Host, Origin, Sec-Fetch-Site).
 ---
 --- A page anywhere on the web can send requests to localhost, and one whose name resolves to 127.0.0.1 can read the
---- answers
---- too. Programs send no Origin and name the host they were given.
+--- answers too. Programs send no Origin and name the host they were given.
 local errors = require("cliproxy.errors")
 
 local M = {}

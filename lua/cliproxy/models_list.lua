@@ -1,5 +1,5 @@
---- GET /v1/models and /v1beta/models: plain ids of routes and instances, and what `discover` hooks find; shaped by the
---- caller.
+--- GET /v1/models and /v1beta/models: plain ids of routes and instances, and what
+--- `discover` hooks find; shaped by the caller.
 local attempt = require("cliproxy.attempt")
 local budget = require("cliproxy.budget")
 local errors = require("cliproxy.errors")

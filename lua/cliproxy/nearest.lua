@@ -4,8 +4,8 @@ local M = {}
 local WORD_MAX = 80
 local CANDIDATES_MAX = 1000
 
---- Edits (insert, remove, replace, swap neighbours) that turn `a` into `b`; `limit + 1` when there are more than
---- `limit`.
+--- Edits (insert, remove, replace, swap neighbours) that turn `a` into `b`;
+--- `limit + 1` when there are more than `limit`.
 ---@param a string
 ---@param b string
 ---@param limit integer

@@ -65,8 +65,8 @@ local function in_range(field, number)
   return (not field.min or number >= field.min) and (not field.max or number <= field.max)
 end
 
---- What each type accepts: `read(value, field)` gives the value to keep or nil; `expected(field)` completes "expected
---- …".
+--- What each type accepts: `read(value, field)` gives the value to keep or
+--- nil; `expected(field)` completes "expected …".
 ---@class cliproxy.OptionType
 ---@field read fun(value: any, field: cliproxy.Option): any
 ---@field expected fun(field: cliproxy.Option): string

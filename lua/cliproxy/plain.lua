@@ -22,8 +22,8 @@ local function copy(value, state, depth)
   return plain
 end
 
---- The copy; functions and what stands for unset variables are kept. nil where the table is too deep, too large or a
---- circle.
+--- The copy; functions and what stands for unset variables are kept. nil where
+--- the table is too deep, too large or a circle.
 ---@param value any
 ---@return any copy
 ---@return string? message

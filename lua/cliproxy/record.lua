@@ -102,8 +102,8 @@ local function publish(facts)
   events.publish(json.encode(facts))
 end
 
---- Writes the line and tells the readers of the live feed. `work.status`, `first_at`, `ended_at`, `usage`, `note` are
---- set.
+--- Writes the line and tells the readers of the live feed. `work.status`,
+--- `first_at`, `ended_at`, `usage`, `note` are set.
 ---@param work cliproxy.Work
 function M.write(work)
   local listened = events.wanted()

@@ -49,8 +49,8 @@ local WAIT_STEP = 0.005
 local Reload = {}
 Reload.__index = Reload
 
---- Runs `cliproxy check --json` in a process of its own, so that a script that kills its process kills none that
---- serves.
+--- Runs `cliproxy check --json` in a process of its own, so that a script
+--- that kills its process kills none that serves.
 ---@param options cliproxy.ReloadOptions
 ---@return cliproxy.CheckReport?
 ---@return string? message

@@ -1,5 +1,5 @@
---- What was sent to a provider, for `cliproxy try --show-upstream`: one line, keys masked, told only to who may
---- administer.
+--- What was sent to a provider, for `cliproxy try --show-upstream`: one line,
+--- keys masked, told only to who may administer.
 local access = require("cliproxy.access")
 local json = require("cliproxy.json")
 

@@ -1,5 +1,5 @@
---- Builds one immutable generation: configuration, instances, routes. What did not change is shared with the generation
---- before.
+--- Builds one immutable generation: configuration, instances, routes. What did not
+--- change is shared with the generation before.
 local config = require("cliproxy.config")
 local files_of = require("cliproxy.files")
 local findings_of = require("cliproxy.findings")
@@ -63,8 +63,8 @@ local function scripts_of(loader)
   return scripts
 end
 
---- Builds the next generation. nil when something is wrong: the messages tell; they may hold warnings also when all is
---- well.
+--- Builds the next generation. nil when something is wrong: the messages tell;
+--- they may hold warnings also when all is well.
 ---@param options cliproxy.BuildOptions
 ---@return cliproxy.Snapshot?
 ---@return cliproxy.Message[] messages

@@ -1,5 +1,5 @@
---- A Chat Completions request as Ollama's native /api/chat wants it. What Ollama cannot do is refused, naming the
---- field.
+--- A Chat Completions request as Ollama's native /api/chat wants it. What
+--- Ollama cannot do is refused, naming the field.
 local json = require("cliproxy.json")
 
 local M = {}

@@ -1,5 +1,5 @@
---- JSON objects whose members keep the order in which they are written: `ordered("id", 1, "name", "x")`. nil leaves a
---- member out.
+--- JSON objects whose members keep the order in which they are written:
+--- `ordered("id", 1, "name", "x")`. nil leaves a member out.
 local json = require("cliproxy.json")
 
 return function(...)

@@ -46,8 +46,7 @@ static int os_exit(lua_State *L) {
   exit(tear_down(status));
 }
 
-/* -- cliproxy_test
- * ------------------------------------------------------------------------------------------------------- */
+/* -- cliproxy_test ---------------------------------------------------------------------------------------------- */
 
 typedef struct run {
   lua_State *L;
@@ -120,8 +119,7 @@ static int open_test(lua_State *L) {
   return 1;
 }
 
-/* -- The command line
- * ---------------------------------------------------------------------------------------------------- */
+/* -- The command line ------------------------------------------------------------------------------------------- */
 
 static int traceback(lua_State *L) {
   if (lua_type(L, 1) == LUA_TSTRING) luaL_traceback(L, L, lua_tostring(L, 1), 1);

@@ -5,8 +5,7 @@
 static const char standard[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 static const char url_safe[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
-/* -- Hexadecimal
- * --------------------------------------------------------------------------------------------------------- */
+/* -- Hexadecimal ------------------------------------------------------------------------------------------------ */
 
 int cpx_hex_encode(cpx_slice data, cpx_buf *out) {
   static const char digits[] = "0123456789abcdef";
@@ -39,8 +38,7 @@ int cpx_hex_decode(cpx_slice text, cpx_buf *out) {
   return 0;
 }
 
-/* -- Base 64
- * ------------------------------------------------------------------------------------------------------------- */
+/* -- Base 64 ---------------------------------------------------------------------------------------------------- */
 
 static int encode(cpx_slice data, cpx_buf *out, const char *alphabet, bool pad) {
   int err = data.n > SIZE_MAX / 2 ? CPX_ETOOBIG : cpx_buf_reserve(out, (data.n + 2) / 3 * 4);

@@ -1,10 +1,10 @@
 /* parser.h - the bytes of a request: its head, and the chunked coding of its body.
  *
- * The head parser takes whole lines as soon as they are complete, so that what is wrong is told at its line, not at the
- * end of the head. It keeps the head's bytes once and an index of its headers. It is stricter than RFC 9112 allows a
- * recipient to be: CRLF only, no white space around names, no obsolete folding, one Host, one Content-Length, one
- * Transfer-Encoding and that "chunked" (in any case), never both, HTTP/1.1 only. One empty line before the request line
- * is tolerated.
+ * The head parser takes whole lines as soon as they are complete, so that what is wrong is told at its
+ * line, not at the end of the head. It keeps the head's bytes once and an index of its headers. It is
+ * stricter than RFC 9112 allows a recipient to be: CRLF only, no white space around names, no obsolete
+ * folding, one Host, one Content-Length, one Transfer-Encoding and that "chunked" (in any case), never
+ * both, HTTP/1.1 only. One empty line before the request line is tolerated.
  *
  * The target is a path ("/v1/models?x=1") or an absolute http(s) URL, whose host and port must then be those of Host.
  *

@@ -1,16 +1,16 @@
-/* reply.h - an upstream answer on its way: held until it commits, then relayed byte for byte, pulled as events, or
- * collected.
+/* reply.h - an upstream answer on its way: held until it commits, then relayed
+ * byte for byte, pulled as events, or collected.
  *
- * A reply is the sink of one cpx_source. First it peeks: it holds head and body until one of these, then calls
- * on_ready once:
+ * A reply is the sink of one cpx_source. First it peeks: it holds head and body
+ * until one of these, then calls on_ready once:
  *   - a failed status (≥ 400): the body is complete or CPX_ERROR_BODY_MAX of it is here;
  *   - a stream: the first event that commits (the dialect's table says which events do not: comments, pings,
  *     message_start, response.created, …), or CPX_PEEK_MAX bytes, or the stream's end, or the first-byte time-out
  *     after some event came;
  *   - anything else: the head and the first bytes or the end;
  *   - the source failed before that (`err` tells).
- * After on_ready the holder picks one of relay, next_event, collect, or frees it. Until then the source is paused at
- * CPX_PEEK_MAX.
+ * After on_ready the holder picks one of relay, next_event, collect, or frees it.
+ * Until then the source is paused at CPX_PEEK_MAX.
  *
  * Owns:    the source (freed with the reply), held bytes, a tap (tap.h) that reads usage, stop reason and errors in
  *          passing.
@@ -77,8 +77,8 @@ CPX_MUST_CHECK int cpx_reply_relay(cpx_reply *reply, cpx_exchange *ex,
  * CPX_EEOF after a complete end; or the source's failure. The event is valid until the next call. */
 CPX_MUST_CHECK int cpx_reply_next_event(cpx_reply *reply, cpx_event *event, void (*on_event)(void *user), void *user);
 
-/* The whole body: on_done(0, body) once, or CPX_ETOOBIG past `max`, or the source's failure. `body` may be taken by the
- * callee (cpx_buf_take). */
+/* The whole body: on_done(0, body) once, or CPX_ETOOBIG past `max`, or the source's
+ * failure. `body` may be taken by the callee (cpx_buf_take). */
 CPX_MUST_CHECK int cpx_reply_collect(cpx_reply *reply, size_t max, void (*on_done)(void *user, int err, cpx_buf *body),
                                      void *user);
 

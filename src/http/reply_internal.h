@@ -1,8 +1,8 @@
 /* reply_internal.h - the inside of a reply, shared by its ways: reply.c (peek), reply_relay.c, reply_pull.c.
  *
- * A reply goes PEEK → READY → one of RELAY, EVENTS, COLLECT → DONE. All bytes of the body come to exactly one of them;
- * what was held in PEEK and READY is handed to the chosen way first. The splitter has then seen the first `fed` bytes
- * held.
+ * A reply goes PEEK → READY → one of RELAY, EVENTS, COLLECT → DONE. All bytes of the body come
+ * to exactly one of them; what was held in PEEK and READY is handed to the chosen way first.
+ * The splitter has then seen the first `fed` bytes held.
  */
 #ifndef CPX_HTTP_REPLY_INTERNAL_H
 #define CPX_HTTP_REPLY_INTERNAL_H

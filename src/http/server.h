@@ -36,8 +36,8 @@ CPX_MUST_CHECK int cpx_http_server_new(cpx_loop *loop, const cpx_http_options *o
 void cpx_http_server_set(cpx_http_server *server, const cpx_http_options *options);
 /* Takes the connection. */
 void cpx_http_server_accept(cpx_http_server *server, cpx_conn *conn);
-/* Stops keep-alive: idle connections close now, busy ones after their answer. `on_idle` (once, a job) when none is
- * left. */
+/* Stops keep-alive: idle connections close now, busy ones after their answer.
+ * `on_idle` (once, a job) when none is left. */
 void cpx_http_server_drain(cpx_http_server *server, void (*on_idle)(void *user), void *user);
 /* Aborts what is left, then frees. Exchanges still referenced become `gone` and stay valid until unref. */
 void cpx_http_server_free(cpx_http_server *server);

@@ -5,9 +5,8 @@
  *   server_exchange.c  an exchange as the handler sees it
  *   server_response.c  bytes out: head, chunks, the end of an answer
  *
- * A connection holds one exchange at most, from the first byte of a request until its answer ended; the exchange points
- * back
- * (`link`) for exactly as long. Whichever ends first cuts both pointers.
+ * A connection holds one exchange at most, from the first byte of a request until its answer ended; the exchange
+ * points back (`link`) for exactly as long. Whichever ends first cuts both pointers.
  */
 #ifndef CPX_HTTP_SERVER_INTERNAL_H
 #define CPX_HTTP_SERVER_INTERNAL_H

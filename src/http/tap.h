@@ -8,8 +8,8 @@
  *         that its first and last CPX_PEEK_MAX).
  * Errors: none: what cannot be read, or kept for want of memory, is not told.
  *
- * Usage figures are normalised as protocols demand: input includes cached and cache-written tokens, output includes
- * reasoning.
+ * Usage figures are normalised as protocols demand: input includes cached and
+ * cache-written tokens, output includes reasoning.
  */
 #ifndef CPX_HTTP_TAP_H
 #define CPX_HTTP_TAP_H

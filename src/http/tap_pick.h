@@ -1,8 +1,8 @@
 /* tap_pick.h - picks the members that the tap wants out of JSON text, without building a document.
  *
- * A table of paths a dialect; the walker descends only where a path leads and skips the rest at the speed of memchr.
- * Text that breaks off or is malformed gives what stood before. A later value replaces an earlier one, null replaces
- * nothing.
+ * A table of paths a dialect; the walker descends only where a path leads and skips the rest at
+ * the speed of memchr. Text that breaks off or is malformed gives what stood before. A later
+ * value replaces an earlier one, null replaces nothing.
  *
  * Owns:   nothing; texts are appended to facts->words, which is bounded.
  * Bounds: as deep as its paths (4); skipping needs no stack.

@@ -129,8 +129,8 @@ static int reserve_overlays(cpx_json_doc *doc) {
   return 0;
 }
 
-/* The container's overlay, made at its first edit. Unchanged it encodes to the same bytes: a failure afterwards does no
- * harm. */
+/* The container's overlay, made at its first edit. Unchanged it encodes to the
+ * same bytes: a failure afterwards does no harm. */
 static int overlay(cpx_json_doc *doc, cpx_json_node container, cpx_json_overlay **out) {
   cpx_json_cell *c = &doc->cells[container];
   if (!(c->info & CELL_EDITED)) {

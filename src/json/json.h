@@ -1,5 +1,5 @@
-/* json.h - a JSON document kept as its bytes and a tape of offsets: read lazily, edited by splicing, encoded without
- * loss.
+/* json.h - a JSON document kept as its bytes and a tape of offsets: read
+ * lazily, edited by splicing, encoded without loss.
  *
  * Parsing validates everything (RFC 8259, UTF-8) and notes for each value where it stands: 16 bytes a value, no copy.
  * An edit replaces, adds or removes children of one object or array; encoding copies every other byte as it came. An
@@ -12,10 +12,10 @@
  * Borrows: the bytes given to cpx_json_parse: they outlive the document. Slices that point into a document live until
  * it is freed; those of cpx_json_parts until its next edit. Bounds:  cpx_json_limits: bytes, depth, nodes;
  * CPX_JSON_KEYS_MAX members in one object. Added values count too. Errors:  CPX_ESYNTAX, _EUTF8 (raw bytes that are not
- * UTF-8), _EDEPTH, _EDUPLICATE (two equal keys, escapes considered), _ETOOBIG, _ENOMEM. A byte order mark and bytes
- * behind the value are CPX_ESYNTAX. Escaped lone surrogates ("\ud83d") are accepted, since providers send them; they
- * are kept as they stand and read as three bytes each (WTF-8), which cpx_json_new_string writes as the same escape
- * again.
+ * UTF-8), _EDEPTH, _EDUPLICATE (two equal keys, escapes considered), _ETOOBIG, _ENOMEM. A byte
+ * order mark and bytes behind the value are CPX_ESYNTAX. Escaped lone surrogates ("\ud83d") are
+ * accepted, since providers send them; they are kept as they stand and read as three bytes each
+ * (WTF-8), which cpx_json_new_string writes as the same escape again.
  */
 #ifndef CPX_JSON_JSON_H
 #define CPX_JSON_JSON_H
@@ -168,8 +168,8 @@ CPX_MUST_CHECK int cpx_json_encode(const cpx_json_doc *doc, cpx_json_node node, 
 /* `text` in quotes; escapes only what must be. CPX_EUTF8 (nothing added then). */
 CPX_MUST_CHECK int cpx_json_write_string(cpx_buf *out, cpx_slice text);
 #define CPX_JSON_NUMBER_MAX 32
-/* The shortest decimal that reads back as the same double; integers up to 2^53 without exponent. Length, 0 for NaN and
- * infinity. */
+/* The shortest decimal that reads back as the same double; integers up to 2^53
+ * without exponent. Length, 0 for NaN and infinity. */
 size_t cpx_json_format_double(double value, char out[CPX_JSON_NUMBER_MAX]);
 
 #endif

@@ -1,5 +1,5 @@
-/* Numbers between text and double. The process never leaves the C locale; no decimal point is given to strtod all the
- * same. */
+/* Numbers between text and double. The process never leaves the C locale; no
+ * decimal point is given to strtod all the same. */
 #include "json/tape.h"
 
 #include <float.h>

@@ -28,8 +28,8 @@ static inline __m128i scan_marks(const char *p) {
   __m128i x = _mm_loadu_si128((const __m128i *)(const void *)p);
   __m128i quote = _mm_cmpeq_epi8(x, _mm_set1_epi8('"'));
   __m128i slash = _mm_cmpeq_epi8(x, _mm_set1_epi8('\\'));
-  /* The comparison is signed: bytes from 0x80 on are negative, so one instruction finds them and the control
-   * characters. */
+  /* The comparison is signed: bytes from 0x80 on are negative, so one
+   * instruction finds them and the control characters. */
   return _mm_or_si128(_mm_or_si128(quote, slash), _mm_cmplt_epi8(x, _mm_set1_epi8(0x20)));
 }
 

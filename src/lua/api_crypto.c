@@ -51,8 +51,7 @@ static int equal(lua_State *L) {
   return 1;
 }
 
-/* -- Text encodings: the output is built in memory that the GC owns
- * ------------------------------------------------------- */
+/* -- Text encodings: the output is built in memory that the GC owns --------------------------------------------- */
 
 typedef int (*coder)(cpx_slice in, cpx_buf *out);
 

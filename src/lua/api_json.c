@@ -255,8 +255,8 @@ static int null_tostring(lua_State *L) {
 
 /* -- Parse and encode. -------------------------------------------------------------------------------------------- */
 
-/* The collector does not see a document's memory: let it work as if it did, or small userdata would keep gigabytes
- * alive. */
+/* The collector does not see a document's memory: let it work as if it did, or
+ * small userdata would keep gigabytes alive. */
 static void pay_collector(lua_State *L, size_t bytes) {
   static size_t debt;
   debt += bytes;

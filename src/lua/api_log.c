@@ -11,8 +11,7 @@
 #define FIELDS_MAX 64
 #define LINE_BYTES (16 * CPX_KB)
 
-/* -- Fields as members of a JSON object
- * ----------------------------------------------------------------------------------- */
+/* -- Fields as members of a JSON object ------------------------------------------------------------------------- */
 
 static int add_string(cpx_buf *b, cpx_slice s) {
   int err = cpx_buf_add_str(b, "\"");
@@ -66,8 +65,7 @@ static int add_fields(lua_State *L, int index, cpx_buf *b) {
   return err;
 }
 
-/* -- cliproxy.log
- * --------------------------------------------------------------------------------------------------------- */
+/* -- cliproxy.log ----------------------------------------------------------------------------------------------- */
 
 static bool json_format;
 

@@ -58,8 +58,8 @@ struct start {
   cpx_exchange *ex; /* NULL once the userdata owns it */
 };
 
-/* Runs protected: everything here may raise for want of memory. The registry anchors the userdata until the task is
- * done. */
+/* Runs protected: everything here may raise for want of memory. The registry
+ * anchors the userdata until the task is done. */
 static int start_request(lua_State *L) {
   struct start *start = lua_touserdata(L, 1);
   cpx_lua_exchange *lx = cpx_lua_exchange_push(L, start->ex, &start->server->live);

@@ -5,8 +5,7 @@
 
 #define GROUP_MAX 256
 
-/* -- all, any: a group of child tasks that one parent waits for
- * ----------------------------------------------------------- */
+/* -- all, any: a group of child tasks that one parent waits for ------------------------------------------------- */
 
 typedef struct group group;
 
@@ -159,8 +158,7 @@ static int task_any(lua_State *L) {
   return run_group(L, true, "task.any");
 }
 
-/* -- spawn: a task of its own
- * --------------------------------------------------------------------------------------------- */
+/* -- spawn: a task of its own ----------------------------------------------------------------------------------- */
 
 #define HANDLE "cliproxy.Task"
 

@@ -13,8 +13,8 @@
 #endif
 
 #define TICK_SIGNAL SIGVTALRM
-/* The first tick of a slice comes at any time within its first period, so one more than the quotient has passed the
- * limit. */
+/* The first tick of a slice comes at any time within its first period, so one
+ * more than the quotient has passed the limit. */
 #define TICKS_MAX (CPX_SLICE_CPU_MS / CPX_SLICE_TICK_MS + 1)
 /* Small blocks may pass the limit by this much, so that it is the hook, which knows the line, that ends the slice, and
  * no allocation deep inside the VM. */
@@ -116,8 +116,7 @@ void cpx_check_running(lua_State *L) {
     luaL_error(L, "stack overflow: callbacks of sort or gsub that call sort or gsub again");
 }
 
-/* -- The timer
- * ----------------------------------------------------------------------------------------------------------- */
+/* -- The timer -------------------------------------------------------------------------------------------------- */
 
 int cpx_meter_open(cpx_vm *vm) {
   struct sigaction action = {.sa_sigaction = on_tick, .sa_flags = SA_SIGINFO | SA_RESTART};

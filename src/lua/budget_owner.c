@@ -4,8 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* -- Owners
- * -------------------------------------------------------------------------------------------------------------- */
+/* -- Owners ----------------------------------------------------------------------------------------------------- */
 
 /* Free slots of the table hold the number of the next free one, as luaL_ref does it. */
 void cpx_owner_push(lua_State *L, cpx_vm *vm, cpx_owners *owners) {
@@ -46,8 +45,7 @@ void cpx_owner_get(lua_State *L, cpx_vm *vm, const cpx_owners *owners) {
   lua_remove(L, -2);
 }
 
-/* -- Messages
- * ------------------------------------------------------------------------------------------------------------ */
+/* -- Messages --------------------------------------------------------------------------------------------------- */
 
 static bool is_core(const cpx_vm *vm, const char *source) {
   size_t n = strlen(vm->root);
@@ -143,8 +141,7 @@ void cpx_owner_message(lua_State *L, cpx_vm *vm, const cpx_owners *owners, int o
   if (lua_gettop(L) > value) lua_replace(L, value);
 }
 
-/* -- cliproxy.budget
- * ----------------------------------------------------------------------------------------------------- */
+/* -- cliproxy.budget -------------------------------------------------------------------------------------------- */
 
 static int enter(lua_State *L) {
   cpx_vm *vm = cpx_vm_of(L);

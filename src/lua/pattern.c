@@ -41,8 +41,7 @@ static inline void take(cpx_match *m, long steps) {
   if (m->steps <= m->check_at) check_steps(m);
 }
 
-/* -- Single characters
- * --------------------------------------------------------------------------------------------------- */
+/* -- Single characters ------------------------------------------------------------------------------------------ */
 
 static const char *class_end(cpx_match *m, const char *p) {
   char c = *p++;
@@ -113,8 +112,7 @@ static inline bool single(cpx_match *m, const char *s, const char *p, const char
   }
 }
 
-/* -- Repetitions, captures
- * ------------------------------------------------------------------------------------------------ */
+/* -- Repetitions, captures -------------------------------------------------------------------------------------- */
 
 static const char *match_balance(cpx_match *m, const char *s, const char *p) {
   if (p + 1 >= m->pattern_end) luaL_error(m->L, "malformed pattern (missing arguments to '%%b')");
@@ -190,8 +188,7 @@ static bool at_frontier(cpx_match *m, const char *s, const char *p, const char *
   return !in_set(before, p, ep - 1) && in_set(here, p, ep - 1);
 }
 
-/* -- The matcher
- * --------------------------------------------------------------------------------------------------------- */
+/* -- The matcher ------------------------------------------------------------------------------------------------ */
 
 /* One plain item at *p with the quantifier behind it. Goes on (true) with *s and *p moved, or ends with *result. */
 static bool match_item(cpx_match *m, const char **s, const char **p, const char **result) {
@@ -261,8 +258,7 @@ static const char *match(cpx_match *m, const char *s, const char *p) {
   return e;
 }
 
-/* -- Captures on the stack
- * ------------------------------------------------------------------------------------------------ */
+/* -- Captures on the stack -------------------------------------------------------------------------------------- */
 
 void cpx_match_push(cpx_match *m, int i, const char *s, const char *e) {
   if (i >= m->level) {

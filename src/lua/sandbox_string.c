@@ -16,8 +16,7 @@ static void too_long(lua_State *L, const char *what, lua_Number bytes) {
              (int)(CPX_LUA_STRING_MAX / CPX_MB));
 }
 
-/* -- rep, format: LuaJIT's own behind a look at the size
- * ------------------------------------------------------------------ */
+/* -- rep, format: LuaJIT's own behind a look at the size -------------------------------------------------------- */
 
 static int call_original(lua_State *L, int results) {
   int n = lua_gettop(L);
@@ -44,8 +43,7 @@ static int format(lua_State *L) {
   return call_original(L, 1);
 }
 
-/* -- find, match, gmatch
- * -------------------------------------------------------------------------------------------------- */
+/* -- find, match, gmatch ---------------------------------------------------------------------------------------- */
 
 static bool is_plain(cpx_slice pattern) {
   for (size_t i = 0; i < pattern.n; i++)
@@ -125,8 +123,7 @@ static int gmatch(lua_State *L) {
   return 1;
 }
 
-/* -- gsub
- * ---------------------------------------------------------------------------------------------------------------- */
+/* -- gsub ------------------------------------------------------------------------------------------------------- */
 
 /* The result as it grows: on the C stack while small, then in a userdata at stack index `slot`, so that nothing leaks
  * when a replacement raises. */
@@ -241,8 +238,7 @@ static int gsub(lua_State *L) {
   return 2;
 }
 
-/* -- Installing
- * ---------------------------------------------------------------------------------------------------------- */
+/* -- Installing ------------------------------------------------------------------------------------------------- */
 
 static void wrap(lua_State *L, int library, int target, const char *name, lua_CFunction fn) {
   lua_getfield(L, library, name);

@@ -4,8 +4,7 @@
 
 #define CHECK_EVERY 1024
 
-/* -- concat
- * -------------------------------------------------------------------------------------------------------------- */
+/* -- concat ----------------------------------------------------------------------------------------------------- */
 
 /* LuaJIT's own behind a look at the sizes; what is no string or number it refuses itself. */
 static int concat(lua_State *L) {
@@ -32,8 +31,7 @@ static int concat(lua_State *L) {
 }
 
 /* -- sort: heapsort. A comparison that contradicts itself gives some order, never a crash; between comparisons the
- * table always holds each element once.
- * ------------------------------------------------------------------------------------------------ */
+ * table always holds each element once. */
 
 typedef struct sorting {
   lua_State *L;
@@ -103,8 +101,7 @@ static int sort(lua_State *L) {
   return 0;
 }
 
-/* -- insert: LuaJIT's moves elements for any position, however far below 1
- * ------------------------------------------------- */
+/* -- insert: LuaJIT's moves elements for any position, however far below 1 -------------------------------------- */
 
 static int insert(lua_State *L) {
   if (lua_istable(L, 1) && lua_gettop(L) == 3) {

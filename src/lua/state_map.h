@@ -1,5 +1,5 @@
-/* state_map.h - the dictionary behind cliproxy.state: bytes → number, boolean or bytes, each with an optional end of
- * life.
+/* state_map.h - the dictionary behind cliproxy.state: bytes → number, boolean
+ * or bytes, each with an optional end of life.
  *
  * Owns:   copies of keys and values.
  * Bounds: CPX_STATE_KEYS_MAX keys, CPX_STATE_MEM_MAX bytes of entries; before a call fails for them, all expired

@@ -16,8 +16,7 @@ void cpx_tasks_init(cpx_vm *vm) {
   cpx_job_init(&vm->run_job, run_ready);
 }
 
-/* -- Making tasks
- * -------------------------------------------------------------------------------------------------------- */
+/* -- Making tasks ----------------------------------------------------------------------------------------------- */
 
 static void drop_task(cpx_task *task) {
   luaL_unref(task->vm->L, LUA_REGISTRYINDEX, task->ref);
@@ -87,8 +86,7 @@ int cpx_task_start(lua_State *L, int nargs, void (*on_done)(void *user, bool ok,
   return 0;
 }
 
-/* -- Ending tasks
- * -------------------------------------------------------------------------------------------------------- */
+/* -- Ending tasks ----------------------------------------------------------------------------------------------- */
 
 static void log_failure(lua_State *L) {
   const char *text = lua_tostring(L, -1);
@@ -142,8 +140,7 @@ static void finish_failed(cpx_task *task, lua_State *from, int over) {
   vm->scratch_used--;
 }
 
-/* -- Running
- * ------------------------------------------------------------------------------------------------------------- */
+/* -- Running ---------------------------------------------------------------------------------------------------- */
 
 /* The results of the operation a task waited for go through the scheduler's stack: pushing may raise, and a suspended
  * coroutine cannot catch. */
@@ -234,8 +231,7 @@ static void run_ready(cpx_job *job) {
   if (cpx_vm_over_soft_limit(vm) && !vm->gc_cycles) cpx_gc_start(vm);
 }
 
-/* -- Waiting
- * ------------------------------------------------------------------------------------------------------------- */
+/* -- Waiting ---------------------------------------------------------------------------------------------------- */
 
 cpx_task *cpx_task_current(lua_State *L) {
   cpx_task *task = cpx_vm_of(L)->running;

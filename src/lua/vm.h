@@ -1,8 +1,8 @@
 /* vm.h - the Lua side of a worker: one LuaJIT state on one loop, its memory count, and the budget of scripts.
  *
- * The JIT is off. Memory goes through a counting wrapper of LuaJIT's allocator: inside a slice of user code new memory
- * beyond CPX_SLICE_MEM fails with "not enough memory", which the slice's protected call turns into a message with the
- * hook's name.
+ * The JIT is off. Memory goes through a counting wrapper of LuaJIT's allocator: inside a slice of
+ * user code new memory beyond CPX_SLICE_MEM fails with "not enough memory", which the slice's
+ * protected call turns into a message with the hook's name.
  *
  * A slice is one entry into user code (file top level, route function, hook, each resume of a waiting hook). A
  * free-running timer on the thread's CPU time ticks every CPX_SLICE_TICK_MS and sets the debug hook once a slice has
@@ -42,8 +42,7 @@ cpx_upstream *cpx_vm_upstream(cpx_vm *vm);
 size_t cpx_vm_memory(const cpx_vm *vm);
 bool cpx_vm_over_soft_limit(const cpx_vm *vm);
 
-/* -- Tasks. A task is a coroutine that the scheduler resumes; it waits on at most one operation.
- * -------------------------- */
+/* -- Tasks. A task is a coroutine that the scheduler resumes; it waits on at most one operation. ---------------- */
 
 /* The task that is running on L; NULL outside tasks (main chunk, user coroutines). */
 cpx_task *cpx_task_current(lua_State *L);
@@ -53,8 +52,8 @@ cpx_task *cpx_task_current(lua_State *L);
  * `*out` may be NULL; the pointer is valid until on_done returned. */
 CPX_MUST_CHECK int cpx_task_start(lua_State *L, int nargs, void (*on_done)(void *user, bool ok, lua_State *L),
                                   void *user, cpx_task **out);
-/* Cancels: its wait's cancel hook runs, then the coroutine is abandoned (never resumed); on_done with ok = false,
- * "cancelled". */
+/* Cancels: its wait's cancel hook runs, then the coroutine is abandoned (never
+ * resumed); on_done with ok = false, "cancelled". */
 void cpx_task_cancel(cpx_task *task);
 
 /* Waiting, the last thing a binding does: `return cpx_task_wait(L, cancel, ud);`. `cancel(ud)` is called when the task
@@ -64,17 +63,16 @@ void cpx_task_cancel(cpx_task *task);
 int cpx_task_wait(lua_State *L, void (*cancel)(void *ud), void *ud);
 /* Check before anything is started: raises as cpx_task_wait would. Returns the task. */
 cpx_task *cpx_task_check(lua_State *L, const char *what);
-/* Ends the wait: the task is resumed as a job of this turn; `push(L, ud)` puts the results on its stack and returns
- * their number (it may allocate Lua values; it runs protected). push NULL: no results. Waking twice is a bug and
- * asserts. */
+/* Ends the wait: the task is resumed as a job of this turn; `push(L, ud)` puts the results on
+ * its stack and returns their number (it may allocate Lua values; it runs protected). push
+ * NULL: no results. Waking twice is a bug and asserts. */
 void cpx_task_wake(cpx_task *task, int (*push)(lua_State *L, void *ud), void *ud);
 size_t cpx_task_count(const cpx_vm *vm);
 /* One pointer of the starter's, NULL at first: the exchange binding finds what a request's task has opened by it. */
 void cpx_task_set_data(cpx_task *task, void *data);
 void *cpx_task_data(const cpx_task *task);
 
-/* -- Registration. Each api_*.c has one; the table it returns is `require "cliproxy.<name>"`.
- * ------------------------------ */
+/* -- Registration. Each api_*.c has one; the table it returns is `require "cliproxy.<name>"`. ------------------- */
 int cpx_open_budget(lua_State *L);  /* core: slices (_meta/budget.lua) */
 int cpx_open_sandbox(lua_State *L); /* core: environments for scripts */
 int cpx_open_json(lua_State *L);

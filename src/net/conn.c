@@ -25,8 +25,7 @@ static void close_with(cpx_conn *conn, int err, bool reset) {
     free(tally);
 }
 
-/* -- Output.
- * ----------------------------------------------------------------------------------------------------------- */
+/* -- Output. ---------------------------------------------------------------------------------------------------- */
 
 size_t cpx_conn_pending(const cpx_conn *conn) {
   return cpx_conn_own_pending(conn) + (conn->inner ? cpx_conn_pending(conn->inner) : 0);
@@ -129,8 +128,7 @@ int cpx_conn_write(cpx_conn *conn, const void *bytes, size_t n) {
   return 0;
 }
 
-/* -- Input.
- * ------------------------------------------------------------------------------------------------------------ */
+/* -- Input. ----------------------------------------------------------------------------------------------------- */
 
 void cpx_conn_read_start(cpx_conn *conn) {
   if (conn->reading || conn->closing || conn->ending) return;
@@ -159,8 +157,7 @@ void cpx_conn_input_eof(cpx_conn *conn) {
   }
 }
 
-/* -- The end.
- * ---------------------------------------------------------------------------------------------------------- */
+/* -- The end. --------------------------------------------------------------------------------------------------- */
 
 void cpx_conn_fail(cpx_conn *conn, int err) {
   /* Once all was sent and we only wait for the peer to leave, the way it leaves does not matter. */
@@ -215,8 +212,7 @@ void cpx_conn_released(cpx_conn *conn) {
   if (conn->told) free(conn);
 }
 
-/* -- The rest.
- * --------------------------------------------------------------------------------------------------------- */
+/* -- The rest. -------------------------------------------------------------------------------------------------- */
 
 void cpx_conn_init(cpx_conn *conn, cpx_loop *loop, const cpx_conn_ops *ops) {
   conn->ops = ops;

@@ -87,8 +87,8 @@ void cpx_conn_released(cpx_conn *conn);
 void cpx_conn_took(cpx_conn *conn, size_t n);
 void cpx_conn_check_drain(cpx_conn *conn);
 
-/* A connected stream socket becomes a connection (non-blocking from now on, owned). On failure the socket is the
- * caller's. */
+/* A connected stream socket becomes a connection (non-blocking from now on,
+ * owned). On failure the socket is the caller's. */
 CPX_MUST_CHECK int cpx_conn_from_socket(cpx_loop *loop, int fd, const char *peer, bool is_local, cpx_conn **out);
 
 #endif

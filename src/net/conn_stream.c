@@ -46,9 +46,9 @@ static int wanted(const stream *s) {
   return (cpx_conn_wants_read(&s->base) ? UV_READABLE : 0) | (s->base.blocked ? UV_WRITABLE : 0);
 }
 
-/* Interest is added at once, but in reading dropped only when an event comes that nobody wants: reading that stops and
- * starts again, as it does around every request, and an end of file that the connection's end follows cost no system
- * call. */
+/* Interest is added at once, but in reading dropped only when an event comes that nobody
+ * wants: reading that stops and starts again, as it does around every request, and an end of
+ * file that the connection's end follows cost no system call. */
 static void stream_update(cpx_conn *conn) {
   stream *s = (stream *)conn;
   if (watch(s, s->mask | wanted(s))) cpx_conn_fail(conn, CPX_EIO);

@@ -29,8 +29,7 @@ typedef struct tls_conn {
   bool ready, cut;
 } tls_conn;
 
-/* -- The BIO.
- * ---------------------------------------------------------------------------------------------------------- */
+/* -- The BIO. --------------------------------------------------------------------------------------------------- */
 
 static int bio_read(BIO *bio, char *out, int size) {
   tls_conn *t = BIO_get_data(bio);
@@ -81,8 +80,7 @@ static BIO_METHOD *bio_method(void) {
   return method;
 }
 
-/* -- Input.
- * ------------------------------------------------------------------------------------------------------------ */
+/* -- Input. ----------------------------------------------------------------------------------------------------- */
 
 /* What OpenSSL says about its last error. */
 static const char *reason_text(void) {
@@ -174,8 +172,7 @@ static void inner_close(void *user, int err) {
   cpx_conn_fail(&t->base, t->failure ? t->failure : err);
 }
 
-/* -- Output and the end.
- * ----------------------------------------------------------------------------------------------- */
+/* -- Output and the end. ---------------------------------------------------------------------------------------- */
 
 static int tls_send(cpx_conn *conn, const char *bytes, size_t n, size_t *taken) {
   tls_conn *t = (tls_conn *)conn;

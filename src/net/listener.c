@@ -42,8 +42,7 @@ typedef struct handshake {
 } handshake;
 
 /* -- Descriptors. The kernel hands out the lowest free number: a new descriptor's number is a lower bound of how many
- * are open, for all users of the process, at no cost.
- * -------------------------------------------------------------------------- */
+ * are open, for all users of the process, at no cost. */
 
 static long fd_limit(void) {
   struct rlimit limit;
@@ -82,8 +81,7 @@ static void pause_accepting(cpx_listener *l, long used, const char *why) {
   if (cpx_timer_start(&l->retry, RETRY_MS)) cpx_log(CPX_LOG_ERROR, "%s: out of memory", l->socket.name);
 }
 
-/* -- TLS handshakes.
- * --------------------------------------------------------------------------------------------------- */
+/* -- TLS handshakes. -------------------------------------------------------------------------------------------- */
 
 static void end_handshake(handshake *h) {
   cpx_timer_stop(&h->timer);
@@ -131,8 +129,7 @@ static void start_handshake(cpx_listener *l, cpx_conn *inner) {
   if (cpx_timer_start(&h->timer, CPX_HTTP_HEAD_TIMEOUT_MS)) cpx_conn_abort(h->conn, true);
 }
 
-/* -- Accepting.
- * -------------------------------------------------------------------------------------------------------- */
+/* -- Accepting. ------------------------------------------------------------------------------------------------- */
 
 static void take(cpx_listener *l, int fd, const struct sockaddr_storage *from) {
   char peer[CPX_CONN_PEER_MAX] = "unix";
@@ -199,8 +196,7 @@ static void on_connection_closed(cpx_tally *tally) {
   resume(tally->owner);
 }
 
-/* -- Opening and closing.
- * ---------------------------------------------------------------------------------------------- */
+/* -- Opening and closing. --------------------------------------------------------------------------------------- */
 
 static cpx_listener *new_listener(cpx_loop *loop, const cpx_listener_options *options) {
   cpx_listener *l = calloc(1, sizeof *l);

@@ -4,10 +4,10 @@
  * on when some are free again. A stale Unix socket (nobody answers) is replaced, a live one is CPX_EADDRINUSE.
  *
  * Owns:   its sockets, and a reference to the TLS context. _close frees it; no on_accept follows.
- * Errors: CPX_EADDRINUSE (message names the process that holds the port where /proc tells), CPX_EACCES, CPX_EINVAL (not
- * an address), CPX_ENOTFOUND (not an address of this machine: no IPv6 here; no such folder), CPX_EIO. Limits: ":8317"
- * is one socket for all of IPv4 and IPv6, "[::]:8317" IPv6 alone, so that 127.0.0.1 and [::1] can be bound side by
- * side.
+ * Errors: CPX_EADDRINUSE (message names the process that holds the port where /proc tells),
+ * CPX_EACCES, CPX_EINVAL (not an address), CPX_ENOTFOUND (not an address of this machine: no IPv6
+ * here; no such folder), CPX_EIO. Limits: ":8317" is one socket for all of IPv4 and IPv6, "[::]:8317"
+ * IPv6 alone, so that 127.0.0.1 and [::1] can be bound side by side.
  */
 #ifndef CPX_NET_LISTENER_H
 #define CPX_NET_LISTENER_H

@@ -42,13 +42,12 @@ static int explain(const char *name, const struct sockaddr_storage *at, int reas
   }
 }
 
-/* -- TCP.
- * -------------------------------------------------------------------------------------------------------------- */
+/* -- TCP. ------------------------------------------------------------------------------------------------------- */
 
 static int set_options(int fd, const cpx_address *a) {
   int on = 1, only = !a->every;
-  /* REUSEADDR for a quick restart. Never REUSEPORT: a second instance would bind without an error and share our
-   * clients. */
+  /* REUSEADDR for a quick restart. Never REUSEPORT: a second instance would
+   * bind without an error and share our clients. */
   if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on)) return errno;
   if (a->at.ss_family == AF_INET6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only, sizeof only)) return errno;
   /* Accepted sockets inherit it. */
@@ -73,8 +72,7 @@ static int open_tcp(const cpx_address *a, cpx_listen_socket *s) {
   return reason;
 }
 
-/* -- Unix sockets.
- * ----------------------------------------------------------------------------------------------------- */
+/* -- Unix sockets. ---------------------------------------------------------------------------------------------- */
 
 /* Is somebody behind the file? 0: the path is free now. A system error else; `holder` names the process if it answered.
  */
@@ -119,8 +117,7 @@ static int open_unix(const cpx_address *a, unsigned mode, cpx_listen_socket *s) 
   return reason;
 }
 
-/* -- Both.
- * ------------------------------------------------------------------------------------------------------------- */
+/* -- Both. ------------------------------------------------------------------------------------------------------ */
 
 int cpx_listen_socket_open(const char *address, unsigned unix_mode, cpx_listen_socket *out, char *message, size_t n) {
   cpx_address a;

@@ -1,7 +1,7 @@
 /* listener_socket.h - a listening descriptor for an address, or a sentence that says why not. For this folder only.
  *
- * Owns: the descriptor and, for a Unix socket, the file (remembered by device and inode, so that a successor's is not
- * removed).
+ * Owns: the descriptor and, for a Unix socket, the file (remembered by device and
+ * inode, so that a successor's is not removed).
  */
 #ifndef CPX_NET_LISTENER_SOCKET_H
 #define CPX_NET_LISTENER_SOCKET_H

@@ -31,8 +31,7 @@ static void set_idle(cpx_loop *loop, bool on) {
     uv_idle_stop(&loop->idle);
 }
 
-/* -- Jobs.
- * ------------------------------------------------------------------------------------------------------------- */
+/* -- Jobs. ------------------------------------------------------------------------------------------------------ */
 
 void cpx_job_init(cpx_job *job, void (*run)(cpx_job *job)) {
   cpx_list_init(&job->node);
@@ -83,8 +82,7 @@ static void settle(cpx_loop *loop) {
   cpx_log_flush();
 }
 
-/* -- The turn.
- * --------------------------------------------------------------------------------------------------------- */
+/* -- The turn. -------------------------------------------------------------------------------------------------- */
 
 static void on_prepare(uv_prepare_t *prepare) {
   cpx_loop *loop = prepare->data;
@@ -131,8 +129,7 @@ void cpx_loop_wake(cpx_loop *loop) {
   uv_async_send(&loop->async);
 }
 
-/* -- Time.
- * ------------------------------------------------------------------------------------------------------------- */
+/* -- Time. ------------------------------------------------------------------------------------------------------ */
 
 uint64_t cpx_loop_ms(const cpx_loop *loop) {
   return uv_now(&loop->uv);
@@ -148,8 +145,7 @@ uint64_t cpx_loop_lag_take(cpx_loop *loop) {
   return lag;
 }
 
-/* -- Shared buffers.
- * --------------------------------------------------------------------------------------------------- */
+/* -- Shared buffers. -------------------------------------------------------------------------------------------- */
 
 char *cpx_loop_read_buf(cpx_loop *loop) {
   if (!loop->read_buf) loop->read_buf = malloc(CPX_CONN_READ);
@@ -172,8 +168,7 @@ void cpx_loop_give_back(cpx_loop *loop, cpx_buf *b) {
   }
 }
 
-/* -- Beginning and end.
- * ------------------------------------------------------------------------------------------------ */
+/* -- Beginning and end. ----------------------------------------------------------------------------------------- */
 
 static int open_handles(cpx_loop *loop) {
   uv_prepare_init(&loop->uv, &loop->prepare);

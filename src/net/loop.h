@@ -39,8 +39,7 @@ void cpx_loop_wake(cpx_loop *loop);
 /* Milliseconds and nanoseconds of the monotonic clock; _ms is the loop's cached time (no system call). */
 uint64_t cpx_loop_ms(const cpx_loop *loop);
 uint64_t cpx_now_ns(void);
-/* The longest time (ns) between two polls since the last call, and resets it: the loop's lag, to a
- * millisecond. */
+/* The longest time (ns) between two polls since the last call, and resets it: the loop's lag, to a millisecond. */
 uint64_t cpx_loop_lag_take(cpx_loop *loop);
 
 typedef struct cpx_job {

@@ -21,8 +21,8 @@ typedef struct cpx_head {
   int64_t length; /* content-length as sent, -1 unknown */
 } cpx_head;
 
-/* How a source ended. `err` 0: the message was complete by its own framing. `text` is for people, and never holds a
- * secret. */
+/* How a source ended. `err` 0: the message was complete by its own framing.
+ * `text` is for people, and never holds a secret. */
 typedef struct cpx_end {
   int err;
   const char *text; /* borrowed for the call; never NULL */

@@ -1,5 +1,5 @@
-/* trust.c - whom upstream calls trust: the system's certificates, loaded once at the first TLS use, and those plus one
- * file.
+/* trust.c - whom upstream calls trust: the system's certificates, loaded once at
+ * the first TLS use, and those plus one file.
  *
  * libcurl would parse its bundle anew for each connection, some 70 ms; our stores are parsed once and shared.
  */

@@ -29,12 +29,11 @@ json.null = nil
 --- written as the same escape again.
 ---
 --- Writing: `node.key = value`, `array[i] = value` for i up to #array + 1. nil removes a member of an object; on an
---- array it raises (use `json.remove`), as do indexes beyond the end, string keys on arrays, and numbers on
---- objects.
+--- array it raises (use `json.remove`), as do indexes beyond the end, string keys on arrays, and numbers on objects.
 ---
---- `#node` is the number of elements or members. `==` is true for two nodes of the same place. `tostring` gives the
---- text of a number or a string, and a description of containers. A node whose document is closed raises "document
---- closed".
+--- `#node` is the number of elements or members. `==` is true for two nodes of the same
+--- place. `tostring` gives the text of a number or a string, and a description of containers.
+--- A node whose document is closed raises "document closed".
 ---@class cliproxy.json.Node
 ---@field [string|integer] any
 ---@operator len: integer
@@ -93,8 +92,8 @@ function json.kind(value) end
 ---@nodiscard
 function json.raw(node, key) end
 
---- The child as a node whatever its kind, to hand it on without reading it: a megabyte of base64, a number of any
---- size.
+--- The child as a node whatever its kind, to hand it on without reading it: a
+--- megabyte of base64, a number of any size.
 ---@param node cliproxy.json.Node
 ---@param key string|integer
 ---@return cliproxy.json.Node?
@@ -148,8 +147,8 @@ function json.detach(value) end
 ---@nodiscard
 function json.original(node) end
 
---- Frees the document of a node at once. All its nodes raise "document closed" from then on. Harmless when closed
---- already.
+--- Frees the document of a node at once. All its nodes raise "document closed"
+--- from then on. Harmless when closed already.
 ---@param node cliproxy.json.Node
 function json.close(node) end
 

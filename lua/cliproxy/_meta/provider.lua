@@ -1,6 +1,6 @@
 ---@meta
---- Types of provider scripts and of config.lua, for your editor. providers/README.md and docs/configuration.md explain
---- them.
+--- Types of provider scripts and of config.lua, for your editor.
+--- providers/README.md and docs/configuration.md explain them.
 
 --- What a script in providers/ returns. Its file is called like `name`.
 ---@class cliproxy.Provider

@@ -1,6 +1,6 @@
 ---@meta
---- Types of one generation: what `cliproxy.snapshot` builds and the pipeline reads. Everything here is immutable once
---- published.
+--- Types of one generation: what `cliproxy.snapshot` builds and the pipeline reads.
+--- Everything here is immutable once published.
 
 ---@class cliproxy.Snapshot
 ---@field generation integer 1, 2, 3, …
@@ -48,8 +48,8 @@
 ---@field models_ttl number
 local Config = {}
 
---- The line of a key path in config.lua; of its nearest parent where the key itself is not there; nil in the built-in
---- one.
+--- The line of a key path in config.lua; of its nearest parent where the key
+--- itself is not there; nil in the built-in one.
 ---@param path string "allowed_origins"
 ---@return integer?
 function Config:line(path) end

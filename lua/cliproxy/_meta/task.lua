@@ -16,8 +16,8 @@ function task.all(fns) end
 ---@return any ... what that function returned; when all failed, what the last one returned: `nil, message, code`
 function task.any(fns) end
 
---- Starts a function as a task that nobody waits for: it first runs when the caller waits or ends. What it raises is
---- logged.
+--- Starts a function as a task that nobody waits for: it first runs when the
+--- caller waits or ends. What it raises is logged.
 ---@param fn fun(...: any)
 ---@param ... any
 ---@return cliproxy.Task

@@ -1,8 +1,8 @@
 --- The four wire dialects: where their endpoints are, how their errors look, how their streams end.
 ---
 --- A dialect is a table: `name`, `title`, `path(operation, model, stream)` below a provider's base URL,
---- `framing(query)`,
---- `envelope(failure, id)`, `stream_error(failure, id, framing)`, `is_terminal(event)`, `own_error(document)`.
+--- `framing(query)`, `envelope(failure, id)`, `stream_error(failure, id, framing)`, `is_terminal(event)`,
+--- `own_error(document)`.
 local M = {}
 
 ---@class cliproxy.Dialect

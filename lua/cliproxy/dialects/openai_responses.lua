@@ -25,8 +25,7 @@ M.own_error = shared.own_error
 M.envelope = shared.envelope
 
 -- The recorded nested form with the flat keys of the SDK's type, then the terminal event. Numbers of events are left
--- out: a
--- same-dialect stream is not parsed, so that those before are not known.
+-- out: a same-dialect stream is not parsed, so that those before are not known.
 function M.stream_error(failure, id)
   local _, word = shared.names(failure)
   local code, message = text.quote(word), text.quote(failure.text)

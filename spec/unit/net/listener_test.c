@@ -272,8 +272,7 @@ static void a_listener_may_be_closed_in_on_accept(void) {
   house_free(h);
 }
 
-/* -- Unix sockets.
- * ----------------------------------------------------------------------------------------------------- */
+/* -- Unix sockets. ---------------------------------------------------------------------------------------------- */
 
 static char folder[64], path[96], address_unix[128];
 
@@ -364,8 +363,7 @@ static void a_successors_socket_is_not_removed(void) {
   drop_path();
 }
 
-/* -- Few descriptors.
- * -------------------------------------------------------------------------------------------------- */
+/* -- Few descriptors. ------------------------------------------------------------------------------------------- */
 
 static char *read_log(int fd) {
   static char text[8192];

@@ -360,8 +360,7 @@ static void sessions_are_resumed_by_tickets(void) {
   leave(h, &c);
 }
 
-/* -- Certificates.
- * ----------------------------------------------------------------------------------------------------- */
+/* -- Certificates. ---------------------------------------------------------------------------------------------- */
 
 static void check_name(client *c, const char *want) {
   char name[64] = "";
