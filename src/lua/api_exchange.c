@@ -4,13 +4,18 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "lua/headers_lua.h"
+#include "lua/reply_lua.h"
+#include "lua/tagged.h"
 
 #include <string.h>
 
 #define EXCHANGE_TYPE "cliproxy.Exchange"
+#define PICKED        8 /* headers that a picked table has room for: what passes, and what is set beside it */
+
+static const char exchange_tag = 0;
 
 cpx_lua_exchange *cpx_lua_exchange_check(lua_State *L, int index) {
-  cpx_lua_exchange *lx = luaL_checkudata(L, index, EXCHANGE_TYPE);
+  cpx_lua_exchange *lx = cpx_lua_check_tagged(L, index, &exchange_tag, EXCHANGE_TYPE);
   if (!lx->ex) luaL_error(L, "the exchange has ended");
   return lx;
 }
@@ -113,12 +118,18 @@ static int exchange_index(lua_State *L) {
 
 static int exchange_header(lua_State *L) {
   cpx_lua_exchange *lx = cpx_lua_exchange_check(L, 1);
-  size_t n;
-  const char *name = luaL_checklstring(L, 2, &n);
-  cpx_slice value;
-  if (!cpx_exchange_header(lx->ex, cpx_slice_of(name, n), &value)) return 0;
-  push_slice(L, value);
-  return 1;
+  int top = lua_gettop(L);
+  luaL_checktype(L, 2, LUA_TSTRING);
+  for (int i = 2; i <= top; i++) {
+    size_t n;
+    const char *name = luaL_checklstring(L, i, &n);
+    cpx_slice value;
+    if (cpx_exchange_header(lx->ex, cpx_slice_of(name, n), &value))
+      push_slice(L, value);
+    else
+      lua_pushnil(L);
+  }
+  return top - 1;
 }
 
 static int exchange_headers(lua_State *L) {
@@ -132,14 +143,18 @@ static int exchange_headers(lua_State *L) {
 static int exchange_pick(lua_State *L) {
   cpx_lua_exchange *lx = cpx_lua_exchange_check(L, 1);
   const cpx_lua_names *names = cpx_lua_names_check(L, 2);
-  luaL_checktype(L, 3, LUA_TTABLE);
   lua_settop(L, 3);
+  if (lua_isnil(L, 3)) {
+    lua_createtable(L, 0, PICKED);
+    lua_replace(L, 3);
+  }
+  luaL_checktype(L, 3, LUA_TTABLE);
   size_t count = cpx_exchange_header_count(lx->ex);
   for (size_t i = 0; i < count; i++) {
     cpx_header header = cpx_exchange_header_at(lx->ex, i);
     if (cpx_lua_names_match(names, header.name)) cpx_lua_add_header(L, header);
   }
-  return 0;
+  return 1;
 }
 
 static int exchange_body(lua_State *L) {
@@ -213,11 +228,32 @@ static int exchange_respond(lua_State *L) {
   return succeeded(L);
 }
 
+static bool is_among(const cpx_header *headers, size_t count, cpx_slice name) {
+  for (size_t i = 0; i < count; i++)
+    if (cpx_slice_ieq(headers[i].name, name)) return true;
+  return false;
+}
+
+/* The reply's headers of the set, but those that the table has, too. Nothing of them becomes Lua's. */
+static size_t add_passing(lua_State *L, int index, cpx_header *headers, size_t count) {
+  const cpx_lua_reply *lr = cpx_lua_reply_check_at(L, index);
+  const cpx_lua_names *names = cpx_lua_names_check(L, index + 1);
+  size_t own = count, passing = cpx_reply_header_count(lr->reply);
+  for (size_t i = 0; i < passing; i++) {
+    cpx_header header = cpx_reply_header_at(lr->reply, i);
+    if (!cpx_lua_names_match(names, header.name) || is_among(headers, own, header.name)) continue;
+    if (count == CPX_LUA_HEADERS_MAX) return (size_t)luaL_error(L, "more than %d headers", CPX_LUA_HEADERS_MAX);
+    headers[count++] = header;
+  }
+  return count;
+}
+
 static int exchange_start(lua_State *L) {
   cpx_lua_exchange *lx = cpx_lua_exchange_check(L, 1);
   int status = (int)luaL_checkinteger(L, 2);
   cpx_header headers[CPX_LUA_HEADERS_MAX];
   size_t count = cpx_lua_headers(L, 3, headers);
+  if (!lua_isnoneornil(L, 5)) count = add_passing(L, 5, headers, count);
   int err = cpx_exchange_head(lx->ex, status, headers, count, (int64_t)luaL_optnumber(L, 4, -1));
   return err ? failed(L, err) : succeeded(L);
 }
@@ -281,9 +317,14 @@ static int exchange_mark_complete(lua_State *L) {
 
 static int exchange_on_gone(lua_State *L) {
   cpx_lua_exchange *lx = cpx_lua_exchange_check(L, 1);
+  lua_settop(L, 2);
+  lx->gone_table = lua_istable(L, 2);
+  if (lx->gone_table) { /* as the userdata's environment: costs no place in the registry, and no closure */
+    lua_setfenv(L, 1);
+    return 0;
+  }
   luaL_checktype(L, 2, LUA_TFUNCTION);
   luaL_unref(L, LUA_REGISTRYINDEX, lx->gone_ref);
-  lua_pushvalue(L, 2);
   lx->gone_ref = luaL_ref(L, LUA_REGISTRYINDEX);
   return 0;
 }
@@ -291,12 +332,26 @@ static int exchange_on_gone(lua_State *L) {
 /* -- Life ------------------------------------------------------------------------------------------------------------
  */
 
+/* table:gone() of the userdata's environment, or the function. */
+static int call_gone(lua_State *L) {
+  const cpx_lua_exchange *lx = lua_touserdata(L, 1);
+  lua_rawgeti(L, LUA_REGISTRYINDEX, lx->gone_table ? lx->self_ref : lx->gone_ref);
+  if (lx->gone_table) {
+    lua_getfenv(L, -1);
+    lua_getfield(L, -1, "gone");
+    lua_insert(L, -2);
+  }
+  lua_call(L, lx->gone_table, 1);
+  return 1;
+}
+
 /* True when the script's function wants its task to go on. */
 static bool ask_gone(cpx_lua_exchange *lx) {
   lua_State *L = lx->L;
-  if (lx->gone_ref == LUA_NOREF) return false;
-  lua_rawgeti(L, LUA_REGISTRYINDEX, lx->gone_ref);
-  bool ok = lua_pcall(L, 0, 1, 0) == 0;
+  if (lx->gone_ref == LUA_NOREF && !lx->gone_table) return false;
+  lua_pushcfunction(L, call_gone);
+  lua_pushlightuserdata(L, lx);
+  bool ok = lua_pcall(L, 1, 1, 0) == 0;
   bool keep = ok && lua_type(L, -1) == LUA_TBOOLEAN && lua_toboolean(L, -1);
   if (!ok) cpx_log(CPX_LOG_ERROR, "on_gone: %s", lua_isstring(L, -1) ? lua_tostring(L, -1) : "an error without a text");
   lua_pop(L, 1);
@@ -366,7 +421,8 @@ static int exchange_gc(lua_State *L) {
 
 cpx_lua_exchange *cpx_lua_exchange_push(lua_State *L, cpx_exchange *ex, cpx_list *live) {
   cpx_lua_exchange *lx = lua_newuserdata(L, sizeof *lx);
-  *lx = (cpx_lua_exchange){.L = cpx_vm_state(cpx_vm_of(L)), .gone_ref = LUA_NOREF, .self_ref = LUA_NOREF};
+  *lx = (cpx_lua_exchange){
+      .tag = &exchange_tag, .L = cpx_vm_state(cpx_vm_of(L)), .gone_ref = LUA_NOREF, .self_ref = LUA_NOREF};
   cpx_list_init(&lx->node);
   cpx_list_init(&lx->replies);
   cpx_job_init(&lx->recheck, on_recheck);

@@ -182,17 +182,43 @@ static int push_tapped(lua_State *L) {
   return 2;
 }
 
-static int reply_tapped(lua_State *L) {
+static int read_tap(lua_State *L, lua_CFunction push) {
   cpx_lua_reply *lr = cpx_lua_reply_check(L);
   struct tapped t = {.facts.usage = {-1, -1, -1, -1, -1}, .terminal = cpx_reply_tap(lr->reply)->terminal};
   cpx_buf_init(&t.storage, CPX_PEEK_MAX);
-  lua_pushcfunction(L, push_tapped); /* first, so that running out of memory here leaks nothing */
+  lua_settop(L, 1);
+  lua_pushcfunction(L, push); /* first, so that running out of memory here leaks nothing */
   if (cpx_tap_read(cpx_reply_tap(lr->reply), &t.storage, &t.facts))
     t.facts = (cpx_tapped){.usage = {-1, -1, -1, -1, -1}}; /* not what it should be: nothing was told */
   lua_pushlightuserdata(L, &t);
-  int failed = lua_pcall(L, 1, 2, 0);
+  int failed = lua_pcall(L, 1, LUA_MULTRET, 0);
   cpx_buf_deinit(&t.storage);
-  return failed ? lua_error(L) : 2;
+  return failed ? lua_error(L) : lua_gettop(L) - 1;
+}
+
+static int reply_tapped(lua_State *L) {
+  return read_tap(L, push_tapped);
+}
+
+static void push_count(lua_State *L, int64_t value) {
+  if (value < 0)
+    lua_pushnil(L);
+  else
+    lua_pushnumber(L, (lua_Number)value);
+}
+
+static int push_tokens(lua_State *L) {
+  const struct tapped *t = lua_touserdata(L, 1);
+  push_count(L, t->facts.usage.input);
+  push_count(L, t->facts.usage.output);
+  push_count(L, t->facts.usage.cached);
+  if (t->facts.error_message.n == 0) return 3;
+  push_slice(L, t->facts.error_message);
+  return 4;
+}
+
+static int reply_tokens(lua_State *L) {
+  return read_tap(L, push_tokens);
 }
 
 static int reply_close(lua_State *L) {
@@ -211,11 +237,17 @@ static int reply_gc(lua_State *L) {
 
 void cpx_lua_reply_register(lua_State *L) {
   static const luaL_Reg methods[] = {
-      {"header", reply_header},     {"headers", reply_headers},
-      {"pick", reply_pick},         {"relay", cpx_lua_reply_relay},
-      {"body", cpx_lua_reply_body}, {"next_event", cpx_lua_reply_next_event},
-      {"tapped", reply_tapped},     {"document", cpx_lua_reply_document},
-      {"close", reply_close},       {NULL, NULL},
+      {"header", reply_header},
+      {"headers", reply_headers},
+      {"pick", reply_pick},
+      {"relay", cpx_lua_reply_relay},
+      {"body", cpx_lua_reply_body},
+      {"next_event", cpx_lua_reply_next_event},
+      {"tapped", reply_tapped},
+      {"tokens", reply_tokens},
+      {"document", cpx_lua_reply_document},
+      {"close", reply_close},
+      {NULL, NULL},
   };
   luaL_newmetatable(L, CPX_LUA_REPLY_TYPE);
   lua_newtable(L);

@@ -27,6 +27,10 @@ static void set_flag(lua_State *L, const char *name, bool value) {
 static int push_relayed(lua_State *L, void *ud) {
   const cpx_lua_reply *lr = ud;
   const cpx_relayed *how = &lr->relayed;
+  if (lr->brief && how->err == 0 && how->complete) {
+    lua_pushboolean(L, 1);
+    return 1;
+  }
   lua_createtable(L, 0, 6);
   set_flag(L, "ok", how->err == 0 && how->complete);
   set_flag(L, "complete", how->complete);
@@ -50,6 +54,7 @@ static void on_relayed(void *user, const cpx_relayed *how) {
 int cpx_lua_reply_relay(lua_State *L) {
   cpx_lua_reply *lr = check_free(L, "reply:relay");
   cpx_lua_exchange *lx = cpx_lua_exchange_check(L, 2);
+  lr->brief = lua_toboolean(L, 3);
   if (!cpx_exchange_head_sent(lx->ex)) return luaL_error(L, "reply:relay: call exchange:start first");
   int err = cpx_reply_relay(lr->reply, lx->ex, on_relayed, lr);
   if (err) return misused(L, "reply:relay", err);

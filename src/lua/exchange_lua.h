@@ -16,6 +16,7 @@
 
 /* The userdata. */
 typedef struct cpx_lua_exchange {
+  const void *tag;   /* see tagged.h */
   cpx_list node;     /* among the server's live exchanges */
   cpx_exchange *ex;  /* one reference */
   cpx_json_doc *doc; /* the body's document, or NULL */
@@ -25,6 +26,7 @@ typedef struct cpx_lua_exchange {
   lua_State *L;      /* the VM's main state, for callbacks */
   cpx_list replies;  /* open replies of this request: closed with it */
   int gone_ref;      /* function of on_gone, or LUA_NOREF */
+  bool gone_table;   /* on_gone got a table: the userdata's environment */
   int self_ref;      /* anchors the userdata while its task runs */
 } cpx_lua_exchange;
 

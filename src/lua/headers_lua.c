@@ -1,5 +1,7 @@
 #include "lua/headers_lua.h"
 
+#include "lua/tagged.h"
+
 #include <ctype.h>
 
 #define NAME_MAX_ 256
@@ -66,7 +68,10 @@ void cpx_lua_add_header(lua_State *L, cpx_header header) {
 
 #define NAMES_TYPE "cliproxy.HeaderNames"
 
+static const char names_tag = 0;
+
 struct cpx_lua_names {
+  const void *tag; /* see tagged.h */
   uint32_t firsts; /* bit of each first letter: most names are told by it */
   size_t count;
   struct {
@@ -109,6 +114,7 @@ int cpx_lua_names_new(lua_State *L) {
   size_t bytes = measure(L, count);
   cpx_lua_names *names = lua_newuserdata(L, sizeof *names + count * sizeof *names->rows + bytes);
   char *to = (char *)&names->rows[count];
+  names->tag = &names_tag;
   names->firsts = 0;
   names->count = count;
   for (size_t i = 0; i < count; i++) {
@@ -129,7 +135,7 @@ int cpx_lua_names_new(lua_State *L) {
 }
 
 const cpx_lua_names *cpx_lua_names_check(lua_State *L, int index) {
-  return luaL_checkudata(L, index, NAMES_TYPE);
+  return cpx_lua_check_tagged(L, index, &names_tag, NAMES_TYPE);
 }
 
 static int names_call(lua_State *L) {

@@ -1,11 +1,14 @@
 #include "lua/reply_lua.h"
 
 #include "base/limits.h"
+#include "lua/tagged.h"
 
 #include <math.h>
 #include <stdlib.h>
 
 #define SECONDS_MAX 1e9
+
+static const char reply_tag = 0;
 
 /* -- Life ------------------------------------------------------------------------------------------------------------
  */
@@ -32,7 +35,7 @@ static void close_attached(cpx_lua_attached *attached) {
 
 cpx_lua_reply *cpx_lua_reply_push(lua_State *L) {
   cpx_lua_reply *lr = lua_newuserdata(L, sizeof *lr);
-  *lr = (cpx_lua_reply){.L = cpx_vm_state(cpx_vm_of(L)), .started_ns = cpx_now_ns()};
+  *lr = (cpx_lua_reply){.tag = &reply_tag, .L = cpx_vm_state(cpx_vm_of(L)), .started_ns = cpx_now_ns()};
   cpx_list_init(&lr->attached.node);
   lr->attached.close = close_attached;
   cpx_job_init(&lr->give_way, cpx_lua_reply_give_way);
@@ -46,7 +49,11 @@ cpx_lua_reply *cpx_lua_reply_push(lua_State *L) {
 }
 
 cpx_lua_reply *cpx_lua_reply_check(lua_State *L) {
-  cpx_lua_reply *lr = luaL_checkudata(L, 1, CPX_LUA_REPLY_TYPE);
+  return cpx_lua_reply_check_at(L, 1);
+}
+
+cpx_lua_reply *cpx_lua_reply_check_at(lua_State *L, int index) {
+  cpx_lua_reply *lr = cpx_lua_check_tagged(L, index, &reply_tag, CPX_LUA_REPLY_TYPE);
   if (!lr->reply) luaL_error(L, "the reply is closed");
   return lr;
 }
@@ -100,37 +107,41 @@ const char *cpx_lua_reply_end_text(const cpx_lua_reply *lr, int err) {
 /* -- Starting --------------------------------------------------------------------------------------------------------
  */
 
-uint64_t cpx_lua_time_field(lua_State *L, int index, const char *what, const char *name) {
-  lua_getfield(L, index, name);
-  double seconds = lua_isnil(L, -1) ? 0 : lua_isnumber(L, -1) ? lua_tonumber(L, -1) : -1;
+uint64_t cpx_lua_time_of(lua_State *L, int index, const char *what, const char *name) {
+  double seconds = lua_isnil(L, index) ? 0 : lua_isnumber(L, index) ? lua_tonumber(L, index) : -1;
   if (!(seconds >= 0)) luaL_error(L, "%s: timeouts.%s: seconds from 0 on expected", what, name);
-  lua_pop(L, 1);
   return (uint64_t)ceil((seconds < SECONDS_MAX ? seconds : SECONDS_MAX) * 1000);
 }
 
-static enum cpx_framing framing_field(lua_State *L, int index, const char *what) {
+enum cpx_framing cpx_lua_framing_of(lua_State *L, int index, const char *what) {
   static const char *const names[] = {"sse", "ndjson", "json_array", "raw"};
-  lua_getfield(L, index, "framing");
-  const char *name = lua_isnil(L, -1) ? names[0] : lua_isstring(L, -1) ? lua_tostring(L, -1) : luaL_typename(L, -1);
-  for (int i = 0; i < 4; i++) {
-    if (strcmp(name, names[i]) != 0) continue;
-    lua_pop(L, 1);
-    return (enum cpx_framing)i;
-  }
+  bool is_name = lua_isnil(L, index) || lua_isstring(L, index);
+  const char *name = lua_isnil(L, index) ? names[0] : is_name ? lua_tostring(L, index) : luaL_typename(L, index);
+  for (int i = 0; i < 4; i++)
+    if (strcmp(name, names[i]) == 0) return (enum cpx_framing)i;
   return (enum cpx_framing)luaL_error(L, "%s: framing: sse, ndjson, json_array or raw expected, got %s", what, name);
 }
 
-void cpx_lua_reply_options(lua_State *L, int index, const char *what, cpx_reply_options *options) {
-  options->framing = framing_field(L, index, what);
-  lua_getfield(L, index, "dialect");
+enum cpx_dialect cpx_lua_dialect_of(lua_State *L, int index) {
   size_t n = 0;
-  const char *dialect = lua_isstring(L, -1) ? lua_tolstring(L, -1, &n) : "";
-  options->dialect = cpx_dialect_of(cpx_slice_of(dialect, n));
+  const char *name = lua_isstring(L, index) ? lua_tolstring(L, index, &n) : "";
+  return cpx_dialect_of(cpx_slice_of(name, n));
+}
+
+void cpx_lua_reply_options(lua_State *L, int index, const char *what, cpx_reply_options *options) {
+  int at = lua_gettop(L) + 1;
+  lua_getfield(L, index, "framing");
+  options->framing = cpx_lua_framing_of(L, at, what);
+  lua_getfield(L, index, "dialect");
+  options->dialect = cpx_lua_dialect_of(L, at + 1);
   lua_getfield(L, index, "stream");
-  options->stream = lua_toboolean(L, -1);
+  options->stream = lua_toboolean(L, at + 2);
   lua_getfield(L, index, "timeouts");
-  if (lua_istable(L, -1)) options->first_byte_ms = cpx_lua_time_field(L, lua_gettop(L), what, "first_byte");
-  lua_pop(L, 3);
+  if (lua_istable(L, at + 3)) {
+    lua_getfield(L, at + 3, "first_byte");
+    options->first_byte_ms = cpx_lua_time_of(L, at + 4, what, "first_byte");
+  }
+  lua_settop(L, at - 1);
 }
 
 static int push_reply(lua_State *L, void *ud) {

@@ -30,6 +30,7 @@ typedef struct cpx_lua_body {
 
 /* The userdata. */
 typedef struct cpx_lua_reply {
+  const void *tag;           /* see tagged.h */
   cpx_lua_attached attached; /* to the exchange whose task made it, or to which it is relayed */
   cpx_reply *reply;          /* NULL once closed */
   cpx_task *task;            /* waits for it, or NULL */
@@ -42,6 +43,7 @@ typedef struct cpx_lua_reply {
   char *kind;         /* writer.fail's, malloc-ed, or NULL */
   bool script_failed; /* execute() itself raised */
   cpx_relayed relayed;
+  bool brief;        /* reply:relay answers true alone where nothing is to be told */
   cpx_buf collected; /* the whole body, from on_done to its push */
   int collect_err;
   bool as_document;
@@ -53,12 +55,17 @@ typedef struct cpx_lua_reply {
 void cpx_lua_reply_register(lua_State *L);
 /* Pushes an empty userdata, attached to the running request if there is one. */
 cpx_lua_reply *cpx_lua_reply_push(lua_State *L);
-/* The argument 1, still open. */
+/* The argument 1, still open; the argument at `index`. */
 cpx_lua_reply *cpx_lua_reply_check(lua_State *L);
+cpx_lua_reply *cpx_lua_reply_check_at(lua_State *L, int index);
 /* Reads what a reply needs from the table at `index`. Raises. */
 void cpx_lua_reply_options(lua_State *L, int index, const char *what, cpx_reply_options *options);
-/* Seconds as a number from 0 on, in milliseconds, never 0 for a time given; 0: absent. Raises. */
-uint64_t cpx_lua_time_field(lua_State *L, int index, const char *what, const char *name);
+/* Seconds as a number from 0 on, in milliseconds, never 0 for a time given; 0: nil. Raises. */
+uint64_t cpx_lua_time_of(lua_State *L, int index, const char *what, const char *name);
+/* "sse", …; nil is "sse". Raises on another. */
+enum cpx_framing cpx_lua_framing_of(lua_State *L, int index, const char *what);
+/* A dialect's name; whatever it is not is CPX_DIALECT_OTHER. */
+enum cpx_dialect cpx_lua_dialect_of(lua_State *L, int index);
 /* The last thing of a binding: starts `source` (taken, also on failure) and waits until it commits. `lr` is on top. */
 int cpx_lua_reply_start(lua_State *L, cpx_lua_reply *lr, cpx_source *source, cpx_reply_options *options);
 /* The last thing of a binding: waits for a callback, which calls _wake. `push` runs also when the reply was closed. */
