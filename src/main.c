@@ -25,18 +25,27 @@ static bool has_lua(const char *root) {
   return n > 0 && n < (int)sizeof path && access(path, R_OK) == 0;
 }
 
+/* The value of --root at argv[i], in either spelling, and how many arguments it took; NULL: something else. */
+static const char *root_at(int argc, char **argv, int i, int *taken) {
+  *taken = 1;
+  if (strncmp(argv[i], "--root=", 7) == 0) return argv[i] + 7;
+  if (strcmp(argv[i], "--root") != 0 || i + 1 >= argc) return NULL;
+  *taken = 2;
+  return argv[i + 1];
+}
+
 /* --root, else the share folder beside an installed executable, else the source tree that this was built from. */
 static const char *find_root(int argc, char **argv, char path[PATH_MAX]) {
-  for (int i = 1; i + 1 < argc; i++)
-    if (strcmp(argv[i], "--root") == 0) return argv[i + 1];
-  ssize_t n = readlink("/proc/self/exe", path, PATH_MAX - 1);
-  if (n > 0) {
-    path[n] = '\0';
-    char *bin = strstr(path, "/bin/cliproxy");
-    if (bin && PATH_MAX - (bin - path) > 32) {
-      strcpy(bin, "/share/cliproxy");
-      if (has_lua(path)) return path;
-    }
+  static const char suffix[] = "/bin/cliproxy", share[] = "/share/cliproxy";
+  for (int i = 1, taken; i < argc && strcmp(argv[i], "--") != 0; i += taken) {
+    const char *root = root_at(argc, argv, i, &taken);
+    if (root) return root;
+  }
+  ssize_t n = readlink("/proc/self/exe", path, PATH_MAX - sizeof share);
+  size_t at = n > (ssize_t)sizeof suffix ? (size_t)n - (sizeof suffix - 1) : 0;
+  if (at && memcmp(path + at, suffix, sizeof suffix - 1) == 0) {
+    memcpy(path + at, share, sizeof share);
+    if (has_lua(path)) return path;
   }
   return has_lua(CPX_SOURCE_ROOT) ? CPX_SOURCE_ROOT : CPX_INSTALL_ROOT;
 }
@@ -45,8 +54,9 @@ static void on_done(void *user, bool ok, lua_State *L) {
   struct run *run = user;
   run->code = ok ? (int)lua_tointeger(L, 1) : 1;
   if (!ok) {
+    const char *text = lua_tostring(L, 1);
     cpx_log_flush();
-    fprintf(stderr, "cliproxy: %s\n", lua_tostring(L, 1));
+    fprintf(stderr, "cliproxy: %s\n", text ? text : "an error without a text");
   }
   cpx_loop_stop(run->loop);
 }
@@ -61,11 +71,11 @@ static int start(lua_State *L) {
   lua_call(L, 1, 1);
   lua_getfield(L, -1, "main");
   lua_newtable(L);
-  for (int i = 1, n = 0; i < argc; i++) {
-    if (strcmp(argv[i], "--root") == 0) {
-      i++;
-      continue;
-    }
+  bool options = true;
+  for (int i = 1, n = 0, taken = 1; i < argc; i += taken) {
+    options = options && strcmp(argv[i], "--") != 0;
+    if (options && root_at(argc, argv, i, &taken)) continue;
+    taken = 1;
     lua_pushstring(L, argv[i]);
     lua_rawseti(L, -2, ++n);
   }

@@ -1,4 +1,5 @@
---- Both ends of a connection in one VM: handlers by path on one listener, and a client that lets the loop turn while it waits.
+--- Both ends of a connection in one VM: handlers by path on one listener, and a client that lets the loop turn while
+--- it waits.
 --- Everything but `on` is called inside a task (spec.support.async).
 local socket = require "socket"
 local task = require "cliproxy.task"
@@ -192,7 +193,8 @@ end
 ---@param method? string
 ---@return string
 function M.bytes(path, body, more, method)
-  return ("%s %s HTTP/1.1\r\nHost: localhost\r\n%s%s\r\n%s"):format(method or (body and "POST" or "GET"), path, more or "",
+  local text = "%s %s HTTP/1.1\r\nHost: localhost\r\n%s%s\r\n%s"
+  return text:format(method or (body and "POST" or "GET"), path, more or "",
     body and "Content-Length: " .. #body .. "\r\n" or "", body or "")
 end
 

@@ -109,9 +109,9 @@ static int system_exit(lua_State *L) {
 static int write_all(lua_State *L, FILE *out) {
   size_t n;
   const char *text = luaL_checklstring(L, 1, &n);
-  fwrite(text, 1, n, out);
-  fflush(out);
-  return 0;
+  bool ok = fwrite(text, 1, n, out) == n;
+  lua_pushboolean(L, fflush(out) == 0 && ok);
+  return 1;
 }
 
 static int system_print(lua_State *L) {

@@ -85,10 +85,12 @@ function system.stop(code) end
 ---@param code integer
 function system.exit(code) end
 
---- Standard output and error for the command line; blocking.
+--- Standard output and error for the command line; blocking. False when nobody reads any more.
 ---@param text string
+---@return boolean
 function system.print(text) end
 ---@param text string
+---@return boolean
 function system.print_error(text) end
 ---@return boolean
 function system.is_terminal() end

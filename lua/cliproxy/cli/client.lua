@@ -59,8 +59,8 @@ end
 ---@param message string
 ---@return string
 function M.unreachable(client, message)
-  local where = client.unix_socket or client.url
-  return ("cliproxy: no proxy answers at %s (%s).\nStart one with ./scripts/start.sh or `cliproxy serve`.\n"):format(where, message)
+  local text = "cliproxy: no proxy answers at %s (%s).\nStart one with ./scripts/start.sh or `cliproxy serve`.\n"
+  return text:format(client.unix_socket or client.url, message)
 end
 
 --- A GET; the whole answer.

@@ -16,36 +16,44 @@ M.codes = {
 local EXIT_CODES = [[
 Exit codes: 0 done; 1 tried and failed; 2 wrong arguments; 3 no proxy answers; 4 the configuration is broken.]]
 
+local CONFIG = "the configuration file; else $CLIPROXY_CONFIG, ./config.lua, ~/.config/cliproxy/config.lua"
+
 local function describe_target(command)
-  command:option("--config", "the configuration file; else $CLIPROXY_CONFIG, ./config.lua, ~/.config/cliproxy/config.lua")
+  command:option("--config", CONFIG)
   command:option("--url", "where the proxy listens; else $CLIPROXY_URL, else the configuration's first address")
   command:option("--key", "client or admin key; else the configuration's")
+end
+
+local function positive(word)
+  local number = tonumber(word)
+  if number and number > 0 and number < math.huge then return number end
+  return nil, ("'%s' is not a number above 0"):format(word)
 end
 
 ---@type { name: string, summary: string, describe: fun(command: table) }[]
 local commands = {
   { name = "serve", summary = "run the proxy in the foreground", describe = function(command)
-    command:option("--config", "the configuration file; else $CLIPROXY_CONFIG, ./config.lua, ~/.config/cliproxy/config.lua")
+    command:option("--config", CONFIG)
     command:option("--listen", "address, instead of the configuration's; may be repeated"):count("*")
   end },
-  { name = "check", summary = "check a configuration and its scripts without running them live", describe = function(command)
+  { name = "check", summary = "check a configuration and its scripts", describe = function(command)
     command:argument("files", "configuration or provider scripts; the configuration in use by default"):args("*")
     command:flag("--json", "print one JSON object, as the reload reads it")
     command:option("--config", "the configuration that scripts belong to")
   end },
-  { name = "try", summary = "send one request through the running proxy and show the answer", describe = function(command)
+  { name = "try", summary = "send one request through the proxy, show the answer", describe = function(command)
     command:argument("model", "the model to ask for")
     command:argument("text", "what to say")
     command:option("--dialect", "openai_chat (default), openai_responses, anthropic, gemini")
       :choices { "openai_chat", "openai_responses", "anthropic", "gemini" }:default("openai_chat")
     command:flag("--stream", "show the answer as it comes")
     command:flag("--show-upstream", "show what was sent to the provider, keys masked")
-    command:option("--timeout", "seconds"):convert(tonumber):default("120")
+    command:option("--timeout", "seconds"):convert(positive):default("120")
     describe_target(command)
   end },
   { name = "tail", summary = "show requests live", describe = function(command)
     command:flag("--json", "print each as a JSON object")
-    command:option("--count", "stop after so many"):convert(tonumber)
+    command:option("--count", "stop after so many"):convert(positive)
     describe_target(command)
   end },
   { name = "models", summary = "list the models that the running proxy offers", describe = function(command)

@@ -11,7 +11,9 @@ local function show(document)
     rows[#rows + 1] = { entry.id, json.present(entry.owned_by) and entry.owned_by or "" }
     width = math.max(width, #entry.id)
   end
-  if #rows == 0 then system.print("No models are listed. Providers list plain ids of their `models`, and what `discover` finds.\n") end
+  if #rows == 0 then
+    system.print("No models are listed. Providers list plain ids of their `models`, and what `discover` finds.\n")
+  end
   for _, row in ipairs(rows) do system.print(("%-" .. width .. "s  %s\n"):format(row[1], row[2])) end
 end
 

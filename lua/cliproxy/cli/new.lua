@@ -56,8 +56,10 @@ function M.run(arguments, codes)
   if not ok then return fail(message, codes.failed) end
   ok, message = system.write(file, (TEMPLATE:gsub("%%NAME%%", name)), 420) -- 0644
   if not ok then return fail(message, codes.failed) end
-  system.print(("Made %s.\nNow add it to config.lua:  providers = { %s = { api_key = env \"%s_API_KEY\" } }\nand run: cliproxy check\n")
-    :format(file, name, name:upper()))
+  system.print(([[Made %s.
+Now add it to config.lua:  providers = { %s = { api_key = env "%s_API_KEY" } }
+and run: cliproxy check
+]]):format(file, name, name:upper()))
   return codes.ok
 end
 

@@ -7,7 +7,8 @@ local M = {}
 function M.run(arguments, codes)
   local listen = {}
   for i, address in ipairs(arguments.listen or {}) do listen[i] = address end
-  return require("cliproxy.service").run { config = arguments.config, listen = listen[1] and listen or nil, codes = codes }
+  local service = require("cliproxy.service")
+  return service.run { config = arguments.config, listen = listen[1] and listen or nil, codes = codes }
 end
 
 return M

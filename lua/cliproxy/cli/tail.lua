@@ -51,7 +51,7 @@ local function follow(reply, arguments)
     if event.type == "lost" then
       system.print("… some requests were not shown: they came faster than this terminal reads\n")
     elseif event.data ~= "" then
-      system.print(arguments.json and event.data .. "\n" or M.line(json.parse(event.data)))
+      if not system.print(arguments.json and event.data .. "\n" or M.line(json.parse(event.data))) then return end
       left = left - 1
     end
   end

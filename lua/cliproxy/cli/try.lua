@@ -4,96 +4,12 @@ local json = require("cliproxy.json")
 local reply_api = require("cliproxy.reply")
 local system = require("cliproxy.system")
 local timer = require("cliproxy.timer")
+local try_dialects = require("cliproxy.cli.try_dialects")
 
 local M = {}
 
---- The text of a node, or "".
-local function text(value)
-  return type(value) == "string" and value or ""
-end
-
---- Joins what `pick` finds in each element of an array node.
-local function join(array, pick)
-  local out = {}
-  if json.kind(array) == "array" then
-    for _, element in json.ipairs(array) do out[#out + 1] = pick(element) end
-  end
-  return table.concat(out)
-end
-
-local function call_text(name, arguments)
-  return ("\n[calls %s %s]"):format(name, type(arguments) == "string" and arguments or json.encode(arguments))
-end
-
-local function chat_call(call)
-  return call_text(call["function"].name, call["function"].arguments)
-end
-
-local function responses_item(item)
-  if item.type == "function_call" then return call_text(item.name, item.arguments) end
-  return join(item.content, function(part) return text(part.text) end)
-end
-
-local function anthropic_block(block)
-  if block.type == "tool_use" then return call_text(block.name, block.input) end
-  return text(block.text)
-end
-
-local function gemini_part(part)
-  if json.present(part.functionCall) then return call_text(part.functionCall.name, part.functionCall.args) end
-  return text(part.text)
-end
-
-local function gemini_text(document)
-  local candidates = document.candidates
-  if json.kind(candidates) ~= "array" or #candidates == 0 then return "" end
-  local content = candidates[1].content
-  return json.kind(content) == "object" and join(content.parts, gemini_part) or ""
-end
-
---- Per dialect: path, body, more headers, the text of a whole answer and of one stream event.
----@type table<string, { path: fun(model: string, stream: boolean): string, body: fun(model: string, said: string, stream: boolean): table, headers?: table<string, string>, whole: fun(document: cliproxy.json.Node): string, piece: fun(document: cliproxy.json.Node): string }>
-local dialects = {
-  openai_chat = {
-    path = function() return "/v1/chat/completions" end,
-    body = function(model, said, stream)
-      return { model = model, messages = { { role = "user", content = said } }, stream = stream }
-    end,
-    whole = function(document)
-      local message = document.choices[1].message
-      return text(message.content) .. join(message.tool_calls, chat_call)
-    end,
-    piece = function(document)
-      local choice = json.kind(document.choices) == "array" and document.choices[1]
-      return choice and text(choice.delta.content) or ""
-    end,
-  },
-  openai_responses = {
-    path = function() return "/v1/responses" end,
-    body = function(model, said, stream) return { model = model, input = said, stream = stream } end,
-    whole = function(document) return join(document.output, responses_item) end,
-    piece = function(document) return document.type == "response.output_text.delta" and text(document.delta) or "" end,
-  },
-  anthropic = {
-    path = function() return "/v1/messages" end,
-    headers = { ["anthropic-version"] = "2023-06-01" },
-    body = function(model, said, stream)
-      return { model = model, max_tokens = 1024, messages = { { role = "user", content = said } }, stream = stream }
-    end,
-    whole = function(document) return join(document.content, anthropic_block) end,
-    piece = function(document) return document.type == "content_block_delta" and text(document.delta.text) or "" end,
-  },
-  gemini = {
-    path = function(model, stream)
-      return ("/v1beta/models/%s:%s"):format(model, stream and "streamGenerateContent?alt=sse" or "generateContent")
-    end,
-    body = function(_, said) return { contents = { { role = "user", parts = { { text = said } } } } } end,
-    whole = gemini_text,
-    piece = gemini_text,
-  },
-}
-
 --- Sends the request; the reply waits at its commit.
+---@return cliproxy.Reply?, string? message
 local function send(target, arguments, dialect)
   local headers = { ["content-type"] = "application/json" }
   for name, value in pairs(dialect.headers or {}) do headers[name] = value end
@@ -116,15 +32,17 @@ local function show_stream(reply, dialect)
     if not event then return message end
     if event.data ~= "" and event.data ~= "[DONE]" then
       local document = json.parse(event.data)
-      if document and (event.type == "error" or json.present(document.error)) then return client.error_text(event.data) end
-      if document then system.print(dialect.piece(document)) end
+      if json.kind(document) == "object" then
+        if event.type == "error" or json.present(document.error) then return client.error_text(event.data) end
+        system.print(dialect.piece(document))
+      end
     end
   end
 end
 
 local function show_whole(reply, dialect)
   local document, message = reply:document()
-  if not document then return message end
+  if document == nil then return "the answer is no JSON: " .. message end
   system.print(dialect.whole(document))
 end
 
@@ -141,7 +59,8 @@ end
 
 local function show_upstream(reply)
   local shown = reply:header("x-cliproxy-upstream")
-  system.print_error(("upstream: %s\n"):format(shown or "the proxy did not say (an admin key is needed, or loopback without one)"))
+  local unknown = "the proxy did not say (an admin key is needed, or loopback without one)"
+  system.print_error(("upstream: %s\n"):format(shown or unknown))
 end
 
 ---@param arguments table
@@ -153,7 +72,7 @@ function M.run(arguments, codes)
     system.print_error(("cliproxy: %s\n"):format(message))
     return codes.config
   end
-  local dialect, started = dialects[arguments.dialect], timer.now()
+  local dialect, started = try_dialects.by_name[arguments.dialect], timer.now()
   local reply
   reply, message = send(target, arguments, dialect)
   if not reply or reply.status == 0 then
@@ -166,7 +85,10 @@ function M.run(arguments, codes)
     reply:close()
     return codes.failed
   end
-  message = (arguments.stream and show_stream or show_whole)(reply, dialect)
+  message = (reply.is_stream and show_stream or show_whole)(reply, dialect)
+  if not message and reply.is_stream and not select(2, reply:tapped()).terminal then
+    message = "the stream ended without its last event"
+  end
   system.print("\n")
   system.print_error(message and ("broken off: %s\n"):format(message) or summary(reply, started) .. "\n")
   reply:close()

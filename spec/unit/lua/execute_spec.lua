@@ -178,8 +178,10 @@ describe("reply.execute", function()
       assert.equal(200, reply.status)
       eventually("all is tried", function() return messages.again end)
       for name, text in pairs {
-        write = "call reply.head", finish = "call reply.head", status = "status 200 to 599", interim = "status 200 to 599",
-        headers = "header a: string expected", twice = "already given", bytes = "string expected", fail = "string expected",
+        write = "call reply.head", finish = "call reply.head", status = "status 200 to 599",
+          interim = "status 200 to 599",
+        headers = "header a: string expected", twice = "already given", bytes = "string expected",
+          fail = "string expected",
         late = "already finished", again = "already finished",
       } do
         assert.matches(text, messages[name], 1, true)

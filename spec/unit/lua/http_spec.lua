@@ -27,7 +27,8 @@ describe("http.request", function()
     async(function()
       local url = loopback.url(echo)
       local answer = http.request { url = url, body = "bytes", headers = { ["Content-Type"] = "text/plain" } }
-      assert.same({ "POST", "text/plain", "bytes" }, { answer.headers["x-method"], answer.headers["x-type"], answer.body })
+      assert.same({ "POST", "text/plain", "bytes" }, { answer.headers["x-method"], answer.headers["x-type"],
+        answer.body })
       answer = http.request { url = url, method = "PUT", body = json.parse '{ "a":1 }' }
       assert.same({ "PUT", '{ "a":1 }' }, { answer.headers["x-method"], answer.body })
       answer = http.request { url = url, json = { list = json.array {}, n = 1 } }
@@ -49,7 +50,8 @@ describe("http.request", function()
       assert.equal("connect", code { url = "http://127.0.0.1:1/" })
       assert.equal("invalid", code { url = "gopher://x/" })
       assert.equal("timeout", code { url = loopback.url(function() timer.sleep(60) end), timeout = 0.05 })
-      assert.equal("too_big", code { url = loopback.url(function(e) e:respond(200, {}, ("x"):rep(5000)) end), max = 4999 })
+      assert.equal("too_big", code { url = loopback.url(function(e) e:respond(200, {}, ("x"):rep(5000)) end),
+        max = 4999 })
       assert.equal("eof", code { url = loopback.url(function(e)
         e:start(200, {}, 10)
         e:write("part")

@@ -36,13 +36,15 @@ local function streams(pieces, options)
 end
 
 local function chunk(text, more)
-  return ('data: {"id":"c1","model":"gpt-x","choices":[{"index":0,"delta":{"content":"%s"}%s}]}\n\n'):format(text, more or "")
+  local form = 'data: {"id":"c1","model":"gpt-x","choices":[{"index":0,"delta":{"content":"%s"}%s}]}\n\n'
+  return form:format(text, more or "")
 end
 
 local CHAT = { ": ping\n\n", chunk "Hel", chunk "lo", chunk("", ',"finish_reason":"stop"'),
-  'data: {"id":"c1","model":"gpt-x","choices":[],"usage":{"prompt_tokens":7,"completion_tokens":2}}\n\n', "data: [DONE]\n\n" }
+  'data: {"id":"c1","model":"gpt-x","choices":[],"usage":{"prompt_tokens":7,"completion_tokens":2}}\n\n',
+  "data: [DONE]\n\n" }
 
---- A client's request that is answered by relaying what `handler` sends; returns the client and a table that gets `how`.
+--- A client's request that is answered by relaying what `handler` sends: the client, and a table that gets `how`.
 local function relayed(handler, more, then_)
   local seen = {}
   local client = loopback.start(function(exchange)
@@ -64,7 +66,8 @@ describe("reply.send", function()
       local reply = send(function(exchange)
         got = { exchange.method, exchange:header("x-mine"), exchange:headers()["x-list"], exchange:body(),
           exchange:header("expect"), exchange:header("accept-encoding") }
-        exchange:respond(429, { ["Retry-After"] = "7", ["x-two"] = { "a", "b" }, ["content-type"] = "application/json" },
+        exchange:respond(429, { ["Retry-After"] = "7", ["x-two"] = { "a", "b" },
+          ["content-type"] = "application/json" },
           '{"error":{"message":"slow down"}}')
       end, { method = "PUT", headers = { ["X-Mine"] = "1", ["x-list"] = { "a", "b" } }, body = "bytes" })
       assert.same({ "PUT", "1", "a, b", "bytes" }, got) -- and nothing that libcurl adds by itself
@@ -591,9 +594,11 @@ describe("reply:close", function()
       reply:close()
       eventually("the provider is cancelled", function() return gone end)
       for _, use in ipairs {
-        function() return reply.status end, function() return reply:header("a") end, function() return reply:headers() end,
+        function() return reply.status end, function() return reply:header("a") end,
+          function() return reply:headers() end,
         function() return reply:pick(server.header_names {}, {}) end, function() return reply:next_event() end,
-        function() return reply:body() end, function() return reply:document() end, function() return reply:tapped() end,
+        function() return reply:body() end, function() return reply:document() end,
+          function() return reply:tapped() end,
         function() return reply:relay() end,
       } do
         local ok, message = pcall(use)

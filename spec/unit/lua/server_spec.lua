@@ -149,7 +149,8 @@ describe("server.set", function()
   end)
 
   it("refuses numbers that are none", function()
-    for _, options in ipairs { { body_limit = -1 }, { head_timeout = 0 / 0 }, { idle_timeout = 1 / 0 }, { send_timeout = "x" } } do
+    for _, options in ipairs { { body_limit = -1 }, { head_timeout = 0 / 0 }, { idle_timeout = 1 / 0 },
+      { send_timeout = "x" } } do
       local ok, message = pcall(server.set, options)
       assert.is_false(ok)
       assert.matches("a number from 0 on expected", message)
