@@ -19,7 +19,9 @@ local function agent_body(size)
     .. '{"type":"object","properties":{"path":{"type":"string","description":"absolute path"},"limit":{"type":"integer"}},"required":["path"]}}}'
   local tools, turns, used = {}, {}, 0
   for i = 1, 24 do tools[i] = tool:format(i) end
-  local text = 'local x = {\\n  \\"key\\": \\"value\\",\\n}\\nthe quick brown fox jumps over the lazy dog \\u00e4\\u00f6\\u00fc\\n'
+  local text = '  if (connection->state == READY && buffer_length(connection) > limit) {\\n    log_error(\\"%s: the limit of %zu bytes is reached\\", '
+    .. 'connection->name, limit);\\n    return close_connection(connection, ETOOBIG);\\n  }\\nThe function above closes what it was given; its caller '
+    .. 'must not touch it again — see the notes in docs/lifetimes.md, and the tests beside it.\\n'
   while used < size do
     local turn = ('{"role":"%s","content":"%s"}'):format(#turns % 2 == 0 and "user" or "assistant", text:rep(20))
     turns[#turns + 1], used = turn, used + #turn
