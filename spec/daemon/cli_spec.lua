@@ -239,9 +239,8 @@ describe("commands to a running proxy #gc", function()
         local event = cjson.decode(shown[1])
         assert.same({ "spec", "demo", "fast", 200 }, { event.client, event.provider, event.model_asked, event.status })
       else
-        assert.matches("^%d%d:%d%d:%d%d  spec +demo +fast → demo%-fast +200  first %d+ ms  total %d+ ms  %d+ in,
-          %d+ out$",
-          shown[1])
+        local pattern = "^%d%d:%d%d:%d%d  spec +demo +fast → demo%-fast +200  first %d+ ms  total %d+ ms  "
+        assert.matches(pattern .. "%d+ in, %d+ out$", shown[1])
       end
       process.remove(folder)
     end

@@ -58,8 +58,8 @@ describe("an exchange's request", function()
       local into = { kept = "before" }
       exchange:pick(names, into)
       return into
-    end, nil, table.concat({ "X-First: one", "X-Firsts: no", "OpenAI-Beta: a", "openai-beta: b", "OpenAI-: c", "openai: no",
-      "Cookie: no", "" }, "\r\n"))
+    end, nil, table.concat({ "X-First: one", "X-Firsts: no", "OpenAI-Beta: a", "openai-beta: b", "OpenAI-: c",
+      "openai: no", "Cookie: no", "" }, "\r\n"))
     assert.same({ kept = "before", ["x-first"] = "one", ["openai-beta"] = "a, b", ["openai-"] = "c" }, picked)
   end)
 
