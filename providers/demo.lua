@@ -20,6 +20,8 @@ local dialects = {
   gemini = require("lib.demo_gemini"),
 }
 
+local OVERLOADED = "demo is overloaded, as it was asked to be"
+
 local function send_json(reply, status, value, headers)
   headers = headers or {}
   headers["content-type"] = "application/json"
@@ -93,14 +95,21 @@ return {
     end
     if not call.stream then
       if how.error_event then
-        return send_json(reply, 503, dialect.error(503, "demo is overloaded, as it was asked to be"))
+        return send_json(reply, 503, dialect.error(503, OVERLOADED))
       end
       return whole(reply, dialect.whole(answer), how)
     end
     local events = dialect.events(answer)
     if how.error_event then
-      events = content.with_error(events, dialect.error_event(503, "demo is overloaded, as it was asked to be"))
+      events = content.with_error(events, function(after)
+        return dialect.error_event(503, OVERLOADED, answer, after)
+      end)
     end
     stream(call, reply, events, how)
+  end,
+
+  -- A 401 was asked for like any other status: there is no key that it could be about.
+  classify = function()
+    return "client"
   end,
 }

@@ -28,8 +28,8 @@ function M:event(choices, usage)
 end
 
 function M:chunk(delta, finish)
-  return self:event(json.array { ordered("index", 0, "delta", delta, "logprobs", json.null, "finish_reason", finish
-    or json.null) })
+  return self:event(json.array { ordered("index", 0, "delta", delta, "logprobs", json.null,
+    "finish_reason", finish or json.null) })
 end
 
 -- The first chunk carries the role, whatever comes first.

@@ -12,8 +12,8 @@ local TYPES = { [400] = "invalid_request_error", [401] = "authentication_error",
 function M.error(status, message)
   return ordered(
     "type", "error",
-    "error", ordered("type", TYPES[status] or (status < 500 and "invalid_request_error" or "api_error"), "message",
-      message),
+    "error", ordered("type", TYPES[status] or (status < 500 and "invalid_request_error" or "api_error"),
+      "message", message),
     "request_id", "req_demo"
   )
 end
@@ -69,15 +69,15 @@ local function reason_of(answer)
   return answer.tool and "tool_use" or answer.stop == "length" and "max_tokens" or "end_turn"
 end
 
-local function usage_of(answer, output)
+local function usage_of(answer, output, tier)
   return ordered("input_tokens", answer.usage.input, "cache_creation_input_tokens", 0, "cache_read_input_tokens", 0,
-    "output_tokens", output, "service_tier", "standard")
+    "output_tokens", output, "service_tier", tier)
 end
 
 local function message(answer, blocks, reason, output)
   return ordered("id", "msg_" .. answer.id, "type", "message", "role", "assistant", "model", answer.model,
     "content", json.array(blocks), "stop_reason", reason or json.null, "stop_sequence", json.null,
-    "usage", usage_of(answer, output))
+    "usage", usage_of(answer, output, "standard"))
 end
 
 local function tool_block(answer, input)

@@ -106,13 +106,13 @@ function M.halves(text)
   return middle > 0 and { text:sub(1, middle), text:sub(middle + 1) } or { text }
 end
 
---- The first events, then the error, then nothing.
-function M.with_error(events, failure)
-  local out = {}
-  for i = 1, math.min(4, #events - 1) do
+--- The first events, then those of the error, then nothing. `make(after)` gives the latter.
+function M.with_error(events, make)
+  local out, first = {}, math.min(4, #events - 1)
+  for i = 1, first do
     out[i] = events[i]
   end
-  for _, event in ipairs(failure) do
+  for _, event in ipairs(make(first)) do
     table.insert(out, event)
   end
   return out

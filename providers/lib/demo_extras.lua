@@ -31,8 +31,8 @@ end
 function M.count(call)
   local tokens = content.tokens_of(text_of(call.body))
   if call.dialect == "gemini" then
-    return ordered("totalTokens", tokens, "promptTokensDetails", json.array { ordered("modality", "TEXT", "tokenCount",
-      tokens) })
+    return ordered("totalTokens", tokens,
+      "promptTokensDetails", json.array { ordered("modality", "TEXT", "tokenCount", tokens) })
   elseif call.dialect == "openai_responses" then
     return ordered("object", "response.input_tokens", "input_tokens", tokens)
   end
@@ -105,11 +105,10 @@ M.completions = { error = chat.error, error_event = chat.error_event }
 local function completion(answer, text, reason, usage)
   return ordered(
     "id", "cmpl-" .. answer.id, "object", "text_completion", "created", answer.created, "model", answer.model,
-    "choices", json.array { ordered("text", text, "index", 0, "logprobs", json.null, "finish_reason", reason
-      or json.null) },
+    "choices", json.array { ordered("text", text, "index", 0, "logprobs", json.null,
+      "finish_reason", reason or json.null) },
     "usage", usage and ordered("prompt_tokens", answer.usage.input, "completion_tokens", answer.usage.output,
-      "total_tokens",
-      answer.usage.input + answer.usage.output) or nil
+      "total_tokens", answer.usage.input + answer.usage.output) or nil
   )
 end
 

@@ -6,8 +6,8 @@ local ordered = require("lib.ordered")
 local M = {}
 
 local STATUSES = { [400] = "INVALID_ARGUMENT", [401] = "UNAUTHENTICATED", [403] = "PERMISSION_DENIED",
-  [404] = "NOT_FOUND",
-  [429] = "RESOURCE_EXHAUSTED", [503] = "UNAVAILABLE", [504] = "DEADLINE_EXCEEDED" }
+  [404] = "NOT_FOUND", [409] = "ABORTED", [429] = "RESOURCE_EXHAUSTED", [503] = "UNAVAILABLE",
+  [504] = "DEADLINE_EXCEEDED" }
 
 function M.error(status, message)
   return ordered("error", ordered("code", status, "message", message,

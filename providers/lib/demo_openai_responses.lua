@@ -19,16 +19,6 @@ local function numbered(events, first)
   return events
 end
 
-function M.error_event(status, message)
-  local failed = chat.error(status, message)
-  local inner = failed[1][2]
-  return numbered({
-    event("error", "error", inner),
-    event("response.failed", "response", ordered("id", "resp_failed", "object", "response", "status", "failed", "error",
-      ordered("code", "server_error", "message", message), "output", json.array {})),
-  }, 4)
-end
-
 local function read_items(body, asked)
   local all = {}
   for _, item in json.each(body.input) do
@@ -83,30 +73,42 @@ end
 
 local function usage_of(answer)
   local usage = answer.usage
-  return ordered("input_tokens", usage.input, "input_tokens_details", ordered("cached_tokens", 0), "output_tokens",
-    usage.output,
-    "output_tokens_details", ordered("reasoning_tokens", 0), "total_tokens", usage.input + usage.output)
+  return ordered(
+    "input_tokens", usage.input, "input_tokens_details", ordered("cached_tokens", 0),
+    "output_tokens", usage.output, "output_tokens_details", ordered("reasoning_tokens", 0),
+    "total_tokens", usage.input + usage.output
+  )
 end
 
---- The Response object; it echoes the request.
-local function response(answer, status, output)
-  local body, done = answer.request, status ~= "in_progress"
+--- The Response object; it echoes the request. `failed`: the code and message of what went wrong.
+local function response(answer, status, output, failed)
+  local body, done = answer.request, status == "completed"
   local cut = done and answer.stop == "length"
   return ordered(
     "id", "resp_" .. answer.id, "object", "response", "created_at", answer.created,
     "status", cut and "incomplete" or status, "background", false,
     "completed_at", done and not cut and answer.created or json.null,
-    "error", json.null, "incomplete_details", cut and ordered("reason", "max_output_tokens") or json.null,
-    "instructions", echo(body, "instructions", json.null), "max_output_tokens", echo(body, "max_output_tokens",
-      json.null),
+    "error", failed or json.null, "incomplete_details", cut and ordered("reason", "max_output_tokens") or json.null,
+    "instructions", echo(body, "instructions", json.null),
+    "max_output_tokens", echo(body, "max_output_tokens", json.null),
     "model", answer.model, "output", output, "parallel_tool_calls", echo(body, "parallel_tool_calls", true),
-    "previous_response_id", json.null, "reasoning", ordered("effort", json.null, "summary", json.null), "store", false,
-    "temperature", echo(body, "temperature", 1), "text", ordered("format", ordered("type", "text")),
-    "tool_choice", echo(body, "tool_choice", "auto"), "tools", echo(body, "tools", json.array {}), "top_p", echo(body,
-      "top_p", 1),
-    "truncation", "disabled", "usage", done and usage_of(answer) or json.null, "user", json.null,
+    "previous_response_id", echo(body, "previous_response_id", json.null),
+    "reasoning", echo(body, "reasoning", ordered("effort", json.null, "summary", json.null)), "store", false,
+    "temperature", echo(body, "temperature", 1), "text", echo(body, "text", ordered("format", ordered("type", "text"))),
+    "tool_choice", echo(body, "tool_choice", "auto"), "tools", echo(body, "tools", json.array {}),
+    "top_p", echo(body, "top_p", 1), "truncation", echo(body, "truncation", "disabled"),
+    "usage", done and usage_of(answer) or json.null, "user", echo(body, "user", json.null),
     "metadata", echo(body, "metadata", json.object {})
   )
+end
+
+--- The last events of a stream that fails. `after`: how many went before.
+function M.error_event(status, message, answer, after)
+  return numbered({
+    event("error", "error", chat.error(status, message)[1][2]),
+    event("response.failed", "response",
+      response(answer, "failed", json.array {}, ordered("code", "server_error", "message", message))),
+  }, after)
 end
 
 local function text_part(text)
@@ -114,8 +116,8 @@ local function text_part(text)
 end
 
 local function message_item(answer, status, parts)
-  return ordered("id", "msg_" .. answer.id, "type", "message", "status", status, "content", json.array(parts), "role",
-    "assistant")
+  return ordered("id", "msg_" .. answer.id, "type", "message", "status", status, "content", json.array(parts),
+    "role", "assistant")
 end
 
 local function call_item(answer, status, arguments)
@@ -139,12 +141,11 @@ local function text_events(answer, add)
   local id = "msg_" .. answer.id
   add("response.content_part.added", "item_id", id, "output_index", 0, "content_index", 0, "part", text_part(""))
   for _, piece in ipairs(answer.pieces) do
-    add("response.output_text.delta", "item_id", id, "output_index", 0, "content_index", 0, "delta", piece, "logprobs",
-      json.array {})
+    add("response.output_text.delta", "item_id", id, "output_index", 0, "content_index", 0, "delta", piece,
+      "logprobs", json.array {})
   end
   add("response.output_text.done", "item_id", id, "output_index", 0, "content_index", 0, "text", answer.text,
-    "logprobs",
-    json.array {})
+    "logprobs", json.array {})
   add("response.content_part.done", "item_id", id, "output_index", 0, "content_index", 0, "part",
     text_part(answer.text))
 end
@@ -154,7 +155,8 @@ local function call_events(answer, add)
   for _, piece in ipairs(content.halves(arguments)) do
     add("response.function_call_arguments.delta", "item_id", id, "output_index", 0, "delta", piece)
   end
-  add("response.function_call_arguments.done", "item_id", id, "output_index", 0, "arguments", arguments)
+  add("response.function_call_arguments.done", "item_id", id, "output_index", 0, "arguments", arguments,
+    "name", answer.tool.name)
 end
 
 function M.events(answer)

@@ -5,8 +5,8 @@ local M = {}
 
 local DEPTH_MAX = 8
 local SAMPLES = { city = "Paris", location = "Paris", place = "Paris", country = "France", date = "2026-01-01",
-  url = "https://example.com",
-  email = "demo@example.com", path = "README.md", file_path = "README.md", command = "echo hello", language = "en" }
+  url = "https://example.com", email = "demo@example.com", path = "README.md", file_path = "README.md",
+  command = "echo hello", language = "en" }
 local ASKED = { query = true, text = true, prompt = true, input = true, message = true, question = true, q = true }
 
 local example
@@ -49,8 +49,8 @@ end
 local makers = {
   object = of_object,
   array = function(node, context, depth, name)
-    return json.array(is_object(node.items) and depth < DEPTH_MAX and { example(node.items, context, name, depth + 1) }
-      or {})
+    local has_items = is_object(node.items) and depth < DEPTH_MAX
+    return json.array(has_items and { example(node.items, context, name, depth + 1) } or {})
   end,
   string = function(_, context, _, name)
     return ASKED[name] and context.text ~= "" and context.text:sub(1, 200) or SAMPLES[name] or "example"

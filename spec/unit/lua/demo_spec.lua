@@ -218,6 +218,16 @@ describe("demo, streams", function()
       .. "response%.output_item%.done response%.completed$", types_of(events))
   end)
 
+  it("in Responses: the name of the tool with its arguments", function()
+    local body = say("openai_responses", TOOLS.openai_responses)
+    for _, event in ipairs(events_of(run("openai_responses", "demo", body, { stream = true }))) do
+      if event.type == "response.function_call_arguments.done" then
+        return assert.same({ "get_weather", ARGUMENTS }, { event.document.name, event.document.arguments })
+      end
+    end
+    error("no response.function_call_arguments.done")
+  end)
+
   it("in Messages: the grammar", function()
     local events = events_of(run("anthropic", "demo", say "anthropic", { stream = true }))
     assert.matches("^message_start content_block_start ping content_block_delta .*content_block_stop "
@@ -337,6 +347,21 @@ describe("demo told to misbehave", function()
       assert.is_true(timer.now() - started >= 0.05)
     end)
   end
+
+  it("ends a failed Responses stream with a whole Response, numbered on", function()
+    local body = say("openai_responses", ',"text":{"format":{"type":"json_object"}}')
+    local events = events_of(run("openai_responses", "demo-error-event", body, { stream = true }))
+    for i, event in ipairs(events) do
+      assert.equal(i - 1, event.document.sequence_number)
+    end
+    local failed = events[#events].document.response
+    assert.same({ "failed", "server_error", "json_object", events[1].document.response.id },
+      { failed.status, failed.error.code, failed.text.format.type, failed.id })
+  end)
+
+  it("calls no failure that was asked for one of its key", function()
+    assert.equal("client", demo.classify { status = 401 })
+  end)
 
   it("talks at length", function()
     local answer = json.parse(run("openai_chat", "demo-long-500", say "openai_chat").body)
