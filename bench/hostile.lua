@@ -1,4 +1,5 @@
---- The table of hostile requests (spec/unit/http/hostile_cases.h) against nginx, HAProxy and cliproxy: prints the rows where they differ.
+--- The table of hostile requests (spec/unit/http/hostile_cases.h) against nginx, HAProxy and cliproxy: prints the rows
+--- where they differ.
 ---
 ---     bench/run.sh builds what this needs; then: LUA_PATH='./?.lua;;' luajit bench/hostile.lua [--all]
 local cases = require "spec.support.hostile_cases"
@@ -21,7 +22,8 @@ end
 
 local folder, mock, list = process.folder(), mock_upstream.start(), {}
 local ok, message = xpcall(function()
-  for i, name in ipairs { "nginx", "haproxy", "cliproxy" } do list[i] = rivals[name](folder, "127.0.0.1:" .. mock.port) end
+  for i, name in ipairs { "nginx", "haproxy", "cliproxy" } do list[i] = rivals[name](folder,
+    "127.0.0.1:" .. mock.port) end
   print(("%-52s %-14s %-14s %-14s %s"):format("", "nginx", "haproxy", "cliproxy", "the table says"))
   for _, case in ipairs(cases.load()) do
     local got = {}
@@ -30,7 +32,8 @@ local ok, message = xpcall(function()
     if case.status == 200 then got[3] = got[3]:gsub("^40[34]", "200") end
     local same = got[1]:match("^%S+") == got[3]:match("^%S+") and got[2]:match("^%S+") == got[3]:match("^%S+")
     if not same or arg[1] == "--all" then
-      print(("%-52s %-14s %-14s %-14s %d%s"):format(case.name, got[1], got[2], got[3], case.status, case.close and " closed" or ""))
+      print(("%-52s %-14s %-14s %-14s %d%s"):format(case.name, got[1], got[2], got[3], case.status,
+        case.close and " closed" or ""))
     end
   end
 end, debug.traceback)

@@ -20,10 +20,10 @@
 #include <strings.h>
 #include <sys/resource.h>
 
-#include "load_report.h"
+#include "load_options.h"
 #include "wire.h"
 
-enum { HEAD_MAX = 16384, TAIL = 64, TARGETS = 8 };
+enum { HEAD_MAX = 16384, TAIL = 64, TARGETS = LOAD_TARGETS_MAX };
 enum state { HEAD, BODY, TO_CLOSE, CHUNK_SIZE, CHUNK_DATA, CHUNK_END, TRAILER, WHOLE };
 
 struct client {
@@ -41,19 +41,6 @@ struct client {
   char stamp[24];
   bool asking, first, closes;
 };
-
-static struct {
-  struct sockaddr_storage address[TARGETS];
-  socklen_t address_size[TARGETS];
-  size_t targets, connections;
-  uint64_t requests, warm, think, ramp, duration, report_at;
-  const char *contains;
-  int expect;
-  bool same, stamps;
-  char *request;
-  size_t request_length;
-  struct load_cpu cpu;
-} opt = {.connections = 1, .expect = 200};
 
 static struct {
   uint64_t started, asked, done, errors, bytes, events, begun, hash, statuses[600];
@@ -79,11 +66,11 @@ static void begin(void) {
   load_clear(&run.first);
   load_clear(&run.gap);
   load_clear(&run.age);
-  load_cpu_begin(&opt.cpu);
+  load_cpu_begin(&load_opt.cpu);
 }
 
 static void report(uint64_t now) {
-  uint64_t cpu = load_cpu_used(&opt.cpu), done = run.done > opt.warm ? run.done - opt.warm : 0;
+  uint64_t cpu = load_cpu_used(&load_opt.cpu), done = run.done > load_opt.warm ? run.done - load_opt.warm : 0;
   printf(
       "{\"requests\":%llu,\"errors\":%llu,\"seconds\":%.6f,\"bytes\":%llu,\"events\":%llu,\"open\":%zu,\"cpu_ns\":%llu",
       (unsigned long long)done, (unsigned long long)run.errors, (double)(now - run.begun) / 1e9,
@@ -92,9 +79,9 @@ static void report(uint64_t now) {
   load_print_series(stdout, "first", &run.first);
   load_print_series(stdout, "gap", &run.gap);
   load_print_series(stdout, "age", &run.age);
-  if (opt.targets > 1) {
+  if (load_opt.targets > 1) {
     printf(",\"targets\":[{\"n\":0");
-    for (size_t i = 0; i < opt.targets; i++) {
+    for (size_t i = 0; i < load_opt.targets; i++) {
       if (i > 0) printf("},{\"n\":%zu", i);
       load_print_series(stdout, "latency", &run.latency[i]);
     }
@@ -118,7 +105,7 @@ static void finish(void) {
 
 static void open_client(struct client *client) {
   size_t t = client->target;
-  client->conn = wire_connect(&loop, &opt.address[t], opt.address_size[t], &client_events, client);
+  client->conn = wire_connect(&loop, &load_opt.address[t], load_opt.address_size[t], &client_events, client);
   if (client->conn != NULL) {
     run.open++;
     return;
@@ -137,8 +124,8 @@ static void failed(struct client *client, const char *what, int number) {
 }
 
 static bool enough(void) {
-  if (opt.requests > 0 && run.asked >= opt.requests + opt.warm) return true;
-  return opt.duration > 0 && run.measuring && wire_clock() - run.begun >= opt.duration;
+  if (load_opt.requests > 0 && run.asked >= load_opt.requests + load_opt.warm) return true;
+  return load_opt.duration > 0 && run.measuring && wire_clock() - run.begun >= load_opt.duration;
 }
 
 static void on_turn(struct wire_timer *timer) {
@@ -149,16 +136,16 @@ static void on_turn(struct wire_timer *timer) {
 static void settle(struct client *client) {
   run.done++;
   run.waiting--;
-  if (!run.measuring && run.done >= opt.warm) begin();
+  if (!run.measuring && run.done >= load_opt.warm) begin();
   struct client *next = client;
-  if (opt.targets > 1) next = &clients[(client->target + 1) % opt.targets];
+  if (load_opt.targets > 1) next = &clients[(client->target + 1) % load_opt.targets];
   if (enough()) {
     if (run.waiting == 0) finish();
     return;
   }
   next->timer.fn = on_turn;
   next->timer.data = next;
-  wire_timer_start(&loop, &next->timer, opt.think > 0 ? wire_clock() + opt.think : 0);
+  wire_timer_start(&loop, &next->timer, load_opt.think > 0 ? wire_clock() + load_opt.think : 0);
 }
 
 static void ask(struct client *client) {
@@ -179,7 +166,7 @@ static void ask(struct client *client) {
   client->hash = 14695981039346656037u;
   client->status = client->newlines = client->stamp_at = 0;
   client->sent_at = wire_clock();
-  wire_write(client->conn, opt.request, opt.request_length);
+  wire_write(client->conn, load_opt.request, load_opt.request_length);
 }
 
 /* -- answers ---------------------------------------------------------------------------------------------------------
@@ -196,12 +183,12 @@ static void answered(struct client *client) {
   uint64_t now = wire_clock();
   client->asking = false;
   if (client->status >= 0 && client->status < 600) run.statuses[client->status]++;
-  if (client->status != opt.expect)
+  if (client->status != load_opt.expect)
     failed(client, "unexpected status", client->status);
-  else if (opt.contains != NULL &&
-           memmem(client->tail, client->tail_length, opt.contains, strlen(opt.contains)) == NULL)
+  else if (load_opt.contains != NULL &&
+           memmem(client->tail, client->tail_length, load_opt.contains, strlen(load_opt.contains)) == NULL)
     failed(client, "the answer does not end as it should", 0);
-  else if (opt.same && run.hash != 0 && run.hash != client->hash)
+  else if (load_opt.same && run.hash != 0 && run.hash != client->hash)
     failed(client, "a body that differs from the first", 0);
   run.hash = client->hash;
   load_sample(&run.latency[client->target], now - client->sent_at);
@@ -249,11 +236,11 @@ static void body_bytes(struct client *client, const char *data, size_t length) {
   }
   client->body += length;
   run.bytes += length;
-  if (opt.contains != NULL) keep_tail(client, data, length);
-  if (opt.same) {
+  if (load_opt.contains != NULL) keep_tail(client, data, length);
+  if (load_opt.same) {
     for (size_t i = 0; i < length; i++) client->hash = (client->hash ^ (unsigned char)data[i]) * 1099511628211u;
   }
-  if (opt.stamps) {
+  if (load_opt.stamps) {
     for (size_t i = 0; i < length; i++) stamp_byte(client, data[i]);
   }
   for (const char *p = data, *end = data + length; p < end; p++) {
@@ -373,97 +360,7 @@ static void on_close(struct wire_conn *conn, int error) {
 
 static const struct wire_events client_events = {.on_data = on_data, .on_close = on_close};
 
-/* -- arguments -------------------------------------------------------------------------------------------------------
- */
-
-static char *file_text(const char *path) {
-  FILE *file = fopen(path, "rb");
-  if (file == NULL) {
-    fprintf(stderr, "bench_load: %s: %s\n", path, strerror(errno));
-    exit(2);
-  }
-  fseek(file, 0, SEEK_END);
-  long size = ftell(file);
-  rewind(file);
-  char *text = wire_alloc((size_t)size + 1);
-  if (fread(text, 1, (size_t)size, file) != (size_t)size) exit(2);
-  fclose(file);
-  return text;
-}
-
-static void build_request(const char *path, const char *data, const char *headers) {
-  size_t room = strlen(path) + strlen(headers) + (data ? strlen(data) : 0) + 256;
-  opt.request = wire_alloc(room);
-  int n = data == NULL
-              ? snprintf(opt.request, room, "GET %s HTTP/1.1\r\nhost: 127.0.0.1\r\n%s\r\n", path, headers)
-              : snprintf(opt.request, room,
-                         "POST %s HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\n%scontent-length: "
-                         "%zu\r\n\r\n%s",
-                         path, headers, strlen(data), data);
-  opt.request_length = (size_t)n;
-}
-
-static bool number_option(const char *name, const char *value) {
-  const struct {
-    const char *name;
-    uint64_t *place;
-    double factor;
-  } numbers[] = {
-      {"--requests", &opt.requests, 1},      {"--warm", &opt.warm, 1},   {"--seconds", &opt.duration, 1e9},
-      {"--think", &opt.think, 1e6},          {"--ramp", &opt.ramp, 1e3}, {"--report-at", &opt.report_at, 1e9},
-      {"--connections", &opt.connections, 1}};
-  for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
-    if (strcmp(numbers[i].name, name) == 0) {
-      *numbers[i].place = (uint64_t)(strtod(value, NULL) * numbers[i].factor);
-      return true;
-    }
-  }
-  return false;
-}
-
-static void usage(void) {
-  fprintf(stderr,
-          "usage: bench_load --to ADDRESS [options]; they stand at the head of load.c and in bench/README.md\n");
-  exit(2);
-}
-
-static void arguments(int argc, char **argv) {
-  const char *path = "/v1/chat/completions", *data = NULL;
-  char headers[8192] = "";
-  for (int i = 1; i < argc; i++) {
-    const char *name = argv[i], *value = i + 1 < argc ? argv[i + 1] : "";
-    if (strcmp(name, "--same") == 0)
-      opt.same = true;
-    else if (strcmp(name, "--stamps") == 0)
-      opt.stamps = true;
-    else if (++i >= argc)
-      usage();
-    else if (strcmp(name, "--to") == 0) {
-      if (opt.targets == TARGETS || wire_address(value, &opt.address[opt.targets], &opt.address_size[opt.targets]))
-        usage();
-      opt.targets++;
-    } else if (strcmp(name, "--path") == 0)
-      path = value;
-    else if (strcmp(name, "--data") == 0)
-      data = value;
-    else if (strcmp(name, "--body") == 0)
-      data = file_text(value);
-    else if (strcmp(name, "--header") == 0) {
-      size_t used = strlen(headers);
-      snprintf(headers + used, sizeof(headers) - used, "%s\r\n", value);
-    } else if (strcmp(name, "--expect") == 0)
-      opt.expect = (int)strtol(value, NULL, 10);
-    else if (strcmp(name, "--contains") == 0)
-      opt.contains = value;
-    else if (strcmp(name, "--pids") == 0)
-      load_cpu_parse(&opt.cpu, value);
-    else if (!number_option(name, value))
-      usage();
-  }
-  if (opt.targets == 0 || (opt.requests == 0 && opt.duration == 0)) usage();
-  if (opt.targets > 1) opt.connections = opt.targets;
-  build_request(path, data, headers);
-}
+/* -- start and end ------------------------------------------------------------------------------------------------- */
 
 static void on_report(struct wire_timer *timer) {
   (void)timer;
@@ -472,23 +369,23 @@ static void on_report(struct wire_timer *timer) {
 
 int main(int argc, char **argv) {
   struct rlimit files;
-  arguments(argc, argv);
+  load_options_read(argc, argv);
   signal(SIGPIPE, SIG_IGN);
   if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
     files.rlim_cur = files.rlim_max;
     setrlimit(RLIMIT_NOFILE, &files);
   }
   wire_init(&loop);
-  clients = wire_alloc(opt.connections * sizeof(struct client));
-  if (opt.warm == 0) begin();
-  for (size_t i = 0; i < opt.connections; i++) {
+  clients = wire_alloc(load_opt.connections * sizeof(struct client));
+  if (load_opt.warm == 0) begin();
+  for (size_t i = 0; i < load_opt.connections; i++) {
     struct client *client = &clients[i];
-    client->target = opt.targets > 1 ? i : 0;
+    client->target = load_opt.targets > 1 ? i : 0;
     client->timer = (struct wire_timer){.fn = on_turn, .data = client};
-    if (opt.targets == 1 || i == 0) wire_timer_start(&loop, &client->timer, loop.now + i * opt.ramp);
+    if (load_opt.targets == 1 || i == 0) wire_timer_start(&loop, &client->timer, loop.now + i * load_opt.ramp);
   }
   struct wire_timer early = {.fn = on_report};
-  if (opt.report_at > 0) wire_timer_start(&loop, &early, loop.now + opt.report_at);
+  if (load_opt.report_at > 0) wire_timer_start(&loop, &early, loop.now + load_opt.report_at);
   wire_run(&loop);
   report(wire_clock());
   return 0;

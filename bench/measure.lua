@@ -15,18 +15,21 @@ end
 
 -- A request as coding agents send it: a long system prompt, tools with schemas, turns of text and tool results.
 local function agent_body(size)
-  local tool = '{"type":"function","function":{"name":"tool_%d","description":"Reads, writes or searches files; see the manual.","parameters":'
-    .. '{"type":"object","properties":{"path":{"type":"string","description":"absolute path"},"limit":{"type":"integer"}},"required":["path"]}}}'
+  local tool = '{"type":"function","function":{"name":"tool_%d","description":"Reads, writes or searches files; see '
+    .. 'the manual.","parameters":{"type":"object","properties":{"path":{"type":"string","description":"a path"},'
+    .. '"limit":{"type":"integer"}},"required":["path"]}}}'
   local tools, turns, used = {}, {}, 0
   for i = 1, 24 do tools[i] = tool:format(i) end
-  local text = '  if (connection->state == READY && buffer_length(connection) > limit) {\\n    log_error(\\"%s: the limit of %zu bytes is reached\\", '
-    .. 'connection->name, limit);\\n    return close_connection(connection, ETOOBIG);\\n  }\\nThe function above closes what it was given; its caller '
-    .. 'must not touch it again — see the notes in docs/lifetimes.md, and the tests beside it.\\n'
+  local text = '  if (connection->state == READY && buffer_length(connection) > limit) {\\n'
+    .. '    log_error(\\"%s: the limit of %zu bytes is reached\\", connection->name, limit);\\n'
+    .. '    return close_connection(connection, ETOOBIG);\\n  }\\nThe function above closes what it was '
+    .. 'given; its caller must not touch it again — see the notes in docs/lifetimes.md, and the tests beside it.\\n'
   while used < size do
     local turn = ('{"role":"%s","content":"%s"}'):format(#turns % 2 == 0 and "user" or "assistant", text:rep(20))
     turns[#turns + 1], used = turn, used + #turn
   end
-  return ('{"model":"bench","max_tokens":4096,"tools":[%s],"messages":[%s]}'):format(table.concat(tools, ","), table.concat(turns, ","))
+  return ('{"model":"bench","max_tokens":4096,"tools":[%s],"messages":[%s]}'):format(table.concat(tools, ","),
+    table.concat(turns, ","))
 end
 
 local function body_arguments(row)
@@ -41,7 +44,8 @@ end
 --- CPU microseconds of a rival for each unit of a row.
 function M.cpu(row, rival, scale)
   local requests = math.max(row.connections, math.floor(row.requests * scale))
-  local list = { "--to", rival.address, "--path", row.path, "--connections", tostring(row.connections), "--requests", tostring(requests),
+  local list = { "--to", rival.address, "--path", row.path, "--connections", tostring(row.connections), "--requests",
+    tostring(requests),
     "--pids", tostring(rival.pid) }
   for _, text in ipairs(body_arguments(row)) do list[#list + 1] = text end
   local function more(...) for _, text in ipairs { ... } do list[#list + 1] = text end end
@@ -58,7 +62,8 @@ local STREAM = '{"model":"bench","stream":true,"messages":[]}'
 local CHAT = "/v1/chat/completions"
 
 local function latency(context)
-  local arguments = { "--to", context.upstream, "--path", CHAT, "--data", SMALL, "--requests", tostring(math.floor(50000 * context.scale)),
+  local arguments = { "--to", context.upstream, "--path", CHAT, "--data", SMALL, "--requests",
+    tostring(math.floor(50000 * context.scale)),
     "--warm", "500" }
   for _, rival in ipairs(context.rivals) do
     arguments[#arguments + 1] = "--to"
@@ -68,13 +73,15 @@ local function latency(context)
   assert(report.errors == 0, report.first_error)
   local figures, direct = {}, report.targets[1].latency.p50
   for i, rival in ipairs(context.rivals) do figures[rival.name] = report.targets[i + 1].latency.p50 - direct end
-  return { { title = "added latency, one connection, p50; µs", figure = figures.cliproxy, mark = 60, figures = figures } }
+  return { { title = "added latency, one connection, p50; µs", figure = figures.cliproxy, mark = 60,
+    figures = figures } }
 end
 
 local function gap(context)
   local function p99(address)
     local report = mock_upstream.load({ "--to", address, "--path", CHAT, "--data", STREAM, "--header",
-      "idempotency-key: mock:events=400,pace=5", "--requests", tostring(math.max(1, math.floor(5 * context.scale))), "--contains", "[DONE]" }, 120)
+      "idempotency-key: mock:events=400,pace=5", "--requests", tostring(math.max(1, math.floor(5 * context.scale))),
+        "--contains", "[DONE]" }, 120)
     assert(report.errors == 0, report.first_error)
     return report.gap.p99
   end
@@ -88,7 +95,8 @@ local function gap(context)
   end
   local figures = {}
   for name, values in pairs(samples) do figures[name] = M.median(values) end
-  return { { title = "event gap, one stream paced 5 ms, p99 above direct; µs", figure = figures.cliproxy, mark = 10, figures = figures } }
+  return { { title = "event gap, one stream paced 5 ms, p99 above direct; µs", figure = figures.cliproxy, mark = 10,
+    figures = figures } }
 end
 
 local function fresh(context, upstream, more)
@@ -98,8 +106,10 @@ local function fresh(context, upstream, more)
 end
 
 local function certificate(folder)
-  local code, text = process.run { "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-subj",
-    "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1", "-days", "2", "-keyout", folder .. "/key.pem", "-out", folder .. "/cert.pem" }
+  local code, text = process.run { "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+    "ec_paramgen_curve:prime256v1", "-nodes", "-subj",
+    "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1", "-days", "2", "-keyout", folder .. "/key.pem", "-out",
+      folder .. "/cert.pem" }
   assert(code == 0, text)
   return { cert = folder .. "/cert.pem", key = folder .. "/key.pem" }
 end
@@ -120,7 +130,8 @@ local function idle(context)
   local after = rivals.memory(rival, "Pss") / 1e6
   rivals.stop(rival)
   mock:stop()
-  return { { title = "idle, PSS; MB", figure = before, mark = 10 }, { title = "idle after the first TLS call, PSS; MB", figure = after, mark = 14 } }
+  return { { title = "idle, PSS; MB", figure = before, mark = 10 }, { title = "idle after the first TLS call, PSS; MB",
+    figure = after, mark = 14 } }
 end
 
 local function per_stream(context, mock, url, more)
@@ -128,8 +139,10 @@ local function per_stream(context, mock, url, more)
   local rival = fresh(context, url, more)
   for _ = 1, 50 do http.request(rival.address, { path = CHAT, body = SMALL }) end
   local before = rivals.memory(rival, "Rss")
-  local load = mock_upstream.load_start { "--to", rival.address, "--path", CHAT, "--data", STREAM, "--connections", tostring(count),
-    "--requests", tostring(count), "--ramp", "1000", "--header", "idempotency-key: mock:events=20,pace=1000", "--contains", "[DONE]" }
+  local load = mock_upstream.load_start { "--to", rival.address, "--path", CHAT, "--data", STREAM, "--connections",
+    tostring(count),
+    "--requests", tostring(count), "--ramp", "1000", "--header", "idempotency-key: mock:events=20,pace=1000",
+      "--contains", "[DONE]" }
   process.eventually("all streams are live", function()
     if load.process:ended() then error("the load ended early: " .. load.process:text()) end
     return mock.stats_of().active >= count
@@ -154,7 +167,8 @@ local function streams(context)
     local _, text = process.run { "curl", "-sSk", mock.url .. "/__stats" }
     return require("cjson").decode(text)
   end
-  out[2] = { title = "RSS for each live stream, TLS upstream; KB", figure = per_stream(context, mock, mock.url, more), mark = 96 }
+  out[2] = { title = "RSS for each live stream, TLS upstream; KB", figure = per_stream(context, mock, mock.url, more),
+    mark = 96 }
   mock:stop()
   return out
 end
@@ -191,7 +205,8 @@ local function memory(context)
   local reloads, requests = math.floor(1000 * context.scale), math.floor(1000000 * context.scale)
   local early
   for i = 1, 10 do
-    local report = mock_upstream.load({ "--to", rival.address, "--path", CHAT, "--data", SMALL, "--connections", "8", "--requests",
+    local report = mock_upstream.load({ "--to", rival.address, "--path", CHAT, "--data", SMALL, "--connections", "8",
+      "--requests",
       tostring(requests / 10) }, 600)
     assert(report.errors == 0, report.first_error)
     for j = 1, reloads / 10 do
@@ -203,7 +218,8 @@ local function memory(context)
   end
   local grown = (rivals.memory(rival, "Rss") - early) / 1048576
   rivals.stop(rival)
-  return { { title = ("RSS grown from reload %d to %d, %d requests; MB"):format(reloads / 10, reloads, requests), figure = grown, mark = 2 } }
+  return { { title = ("RSS grown from reload %d to %d, %d requests; MB"):format(reloads / 10, reloads, requests),
+    figure = grown, mark = 2 } }
 end
 
 M.others = {

@@ -85,20 +85,23 @@ end
 function M.nginx(folder, upstream)
   local port = free_port()
   process.write(folder .. "/nginx.conf", fill(NGINX, folder, port, upstream))
-  local child = process.start({ "/usr/sbin/nginx", "-p", folder, "-c", folder .. "/nginx.conf" }, { output = folder .. "/nginx.log" })
+  local child = process.start({ "/usr/sbin/nginx", "-p", folder, "-c", folder .. "/nginx.conf" },
+    { output = folder .. "/nginx.log" })
   return finish("nginx", child, port)
 end
 
 function M.haproxy(folder, upstream)
   local port = free_port()
   process.write(folder .. "/haproxy.cfg", fill(HAPROXY, folder, port, upstream))
-  local child = process.start({ "/usr/sbin/haproxy", "-db", "-f", folder .. "/haproxy.cfg" }, { output = folder .. "/haproxy.log" })
+  local child = process.start({ "/usr/sbin/haproxy", "-db", "-f", folder .. "/haproxy.cfg" },
+    { output = folder .. "/haproxy.log" })
   return finish("haproxy", child, port)
 end
 
 function M.floor(folder, upstream)
   local port = free_port()
-  local child = process.start({ bench .. "/bench_floor", tostring(port), "http://" .. upstream }, { output = folder .. "/floor.log" })
+  local child = process.start({ bench .. "/bench_floor", tostring(port), "http://" .. upstream },
+    { output = folder .. "/floor.log" })
   return finish("floor", child, port)
 end
 
@@ -135,7 +138,8 @@ function M.cliproxy(folder, upstream, more)
   local text = M.config:gsub("FOLDER", folder):gsub("PORT", port):gsub("UPSTREAM", url):gsub("MORE", more or "")
   process.write(folder .. "/config.lua", text)
   local started = process.now()
-  local child = process.start({ M.binary, "serve", "--config", folder .. "/config.lua" }, { output = folder .. "/cliproxy.log" })
+  local child = process.start({ M.binary, "serve", "--config", folder .. "/config.lua" },
+    { output = folder .. "/cliproxy.log" })
   local rival = finish("cliproxy", child, port)
   rival.folder, rival.start_ms = folder, (process.now() - started) * 1000
   return rival

@@ -45,9 +45,11 @@ local function check_machine()
   process.sleep(1)
   local idle_after, all_after = idle()
   local busy = 1 - (idle_after - idle_before) / (all_after - all_before)
-  print(("machine: %.0f %% busy before the run, load %s"):format(busy * 100, process.read("/proc/loadavg"):match("^%S+")))
+  print(("machine: %.0f %% busy before the run, load %s"):format(busy * 100,
+    process.read("/proc/loadavg"):match("^%S+")))
   if busy > 0.1 and not options.force then
-    io.stderr:write(("the machine is %.0f %% busy: the figures would mean nothing. Wait, or use --force.\n"):format(busy * 100))
+    io.stderr:write(("the machine is %.0f %% busy: the figures would mean nothing. Wait, or use --force.\n"):format(
+      busy * 100))
     os.exit(1)
   end
 end
@@ -77,7 +79,8 @@ local results = {}
 
 --- A line of the table: the figure and its mark; "" where there is nothing to compare with.
 local function line(name, title, figure, mark, how, figures)
-  results[#results + 1] = { name = name, title = title, figure = figure, mark = mark, how = how, figures = figures, ok = figure <= mark }
+  results[#results + 1] = { name = name, title = title, figure = figure, mark = mark, how = how, figures = figures,
+    ok = figure <= mark }
   io.write(("%-8s %.3f (mark %.3f)\n"):format(name, figure, mark))
   io.flush()
 end
@@ -91,7 +94,8 @@ local function print_table()
   print(("\n%-58s %9s %9s %9s %9s %10s  %-22s %s"):format("", "nginx", "haproxy", "floor", "cliproxy", "mark", "", ""))
   for _, r in ipairs(results) do
     local f = r.figures or {}
-    print(("%-58s %9s %9s %9s %9s %10s  %-22s %s"):format(r.title, number(f.nginx), number(f.haproxy), number(f.floor), number(r.figure),
+    print(("%-58s %9s %9s %9s %9s %10s  %-22s %s"):format(r.title, number(f.nginx), number(f.haproxy), number(f.floor),
+      number(r.figure),
       number(r.mark), r.how or "", r.ok and "reached" or ("%.2f × the mark"):format(r.figure / r.mark)))
   end
 end
@@ -114,7 +118,8 @@ local ok, message = xpcall(function()
   end
   for _, one in ipairs(measure.others) do
     if wanted(one.name) then
-      for _, got in ipairs(one.run { rivals = list, mock = mock, upstream = upstream, folder = folder, scale = options.scale }) do
+      for _, got in ipairs(one.run { rivals = list, mock = mock, upstream = upstream, folder = folder,
+        scale = options.scale }) do
         line(one.name, got.title, got.figure, got.mark, got.how, got.figures)
       end
     end

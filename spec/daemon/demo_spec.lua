@@ -26,7 +26,8 @@ local DIALECTS = {
     ends = function(events) return cjson.decode(events[#events]).type == "message_stop" end,
   },
   {
-    name = "gemini", path = "/v1beta/models/demo:generateContent", stream_path = "/v1beta/models/demo:streamGenerateContent?alt=sse",
+    name = "gemini", path = "/v1beta/models/demo:generateContent",
+      stream_path = "/v1beta/models/demo:streamGenerateContent?alt=sse",
     body = { contents = { { role = "user", parts = { { text = "Hello!" } } } } },
     text = function(answer) return answer.candidates[1].content.parts[1].text end,
     ends = function(events) return cjson.decode(events[#events]).candidates[1].finishReason == "STOP" end,
@@ -70,7 +71,8 @@ describe("demo #gc", function()
   it("calls a tool that the request offers and forces", function()
     local answer = proxy:post("/v1/chat/completions", {
       model = "demo", messages = user("What is the weather in Paris?"), tool_choice = "required",
-      tools = { { type = "function", ["function"] = { name = "weather", parameters = { type = "object", required = { "city" },
+      tools = { { type = "function", ["function"] = { name = "weather", parameters = { type = "object",
+        required = { "city" },
         properties = { city = { type = "string" } } } } } },
     })
     local choice = cjson.decode(answer.body).choices[1]
@@ -82,7 +84,8 @@ describe("demo #gc", function()
 
   it("fails with the status that its name tells", function()
     assert.equal(429, proxy:post("/v1/chat/completions", { model = "demo-status-429", messages = user("x") }).status)
-    assert.equal(503, proxy:post("/v1/messages", { model = "demo-status-503", max_tokens = 1, messages = user("x") }).status)
+    assert.equal(503, proxy:post("/v1/messages", { model = "demo-status-503", max_tokens = 1,
+      messages = user("x") }).status)
   end)
 
   it("breaks off so that no client takes the stream for whole", function()
@@ -97,7 +100,8 @@ describe("demo #gc", function()
     local connection = raw.connect(proxy.address)
     local batch = {}
     for i = 1, 8 do
-      batch[i] = http.bytes { path = "/v1/chat/completions", body = cjson.encode { model = "demo", messages = user("number " .. i) } }
+      batch[i] = http.bytes { path = "/v1/chat/completions", body = cjson.encode { model = "demo",
+        messages = user("number " .. i) } }
     end
     connection:send(table.concat(batch))
     for i = 1, 8 do

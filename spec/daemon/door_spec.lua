@@ -1,4 +1,5 @@
---- Who gets in and who is sent away: keys, forged requests of web pages, wrong paths, methods and bodies, each in the path's dialect.
+--- Who gets in and who is sent away: keys, forged requests of web pages, wrong paths, methods and bodies, each in the
+--- path's dialect.
 local cjson = require "cjson"
 local daemon = require "spec.support.daemon"
 local http = require "spec.support.http_client"
@@ -31,19 +32,24 @@ describe("without keys", function()
     { "a rebound name with our port", { path = "/v1/models", host = "evil.example:8317" }, 403, "allowed_hosts" },
     { "localhost", { path = "/v1/models", host = "localhost:8317" }, 200 },
     { "a foreign Origin", { path = "/v1/models", headers = { origin = "https://evil.example" } }, 403,
-      "a page at https://evil.example tried to use this proxy.*allowed_origins = { \"https://evil.example\" }.*config.lua %(line %d+%)" },
+      'a page at https://evil.example tried to use this proxy.*'
+        .. 'allowed_origins = { "https://evil.example" }.*config.lua %(line %d+%)' },
     { "an Origin that is allowed", { path = "/v1/models", headers = { origin = "app://mine" } }, 200 },
     { "Origin null", { path = "/v1/models", headers = { origin = "null" } }, 403, "allowed_origins" },
-    { "a cross-site page", { path = "/v1/models", headers = { ["sec-fetch-site"] = "cross-site" } }, 403, "page of another site" },
+    { "a cross-site page", { path = "/v1/models", headers = { ["sec-fetch-site"] = "cross-site" } }, 403,
+      "page of another site" },
     { "an unknown path", { path = "/v2/nothing" }, 404, "/v2/nothing" },
-    { "a path without /v1", { path = "/chat/completions", body = CHAT }, 404, "/chat/completions: set your client's base URL to http://.*/v1" },
+    { "a path without /v1", { path = "/chat/completions", body = CHAT }, 404,
+      "/chat/completions: set your client's base URL to http://.*/v1" },
     { "a doubled /v1", { path = "/v1/v1/chat/completions", body = CHAT }, 404, "base URL" },
     { "a slash at the end", { path = "/v1/chat/completions/", body = CHAT }, 404, "slash" },
     { "GET where POST belongs", { path = "/v1/messages" }, 405, "POST" },
     { "DELETE", { method = "DELETE", path = "/v1/chat/completions" }, 405, "POST" },
     { "OPTIONS of a stranger", { method = "OPTIONS", path = "/v1/chat/completions" }, 405, "POST" },
-    { "a WebSocket", { path = "/v1/responses", headers = { upgrade = "websocket", connection = "Upgrade" } }, 426, "POST" },
-    { "no body", { method = "POST", path = "/v1/chat/completions", headers = { ["content-length"] = "0" } }, 400, "no body" },
+    { "a WebSocket", { path = "/v1/responses", headers = { upgrade = "websocket", connection = "Upgrade" } }, 426,
+      "POST" },
+    { "no body", { method = "POST", path = "/v1/chat/completions", headers = { ["content-length"] = "0" } }, 400,
+      "no body" },
     { "a body that is not JSON", { path = "/v1/chat/completions", body = "model=demo" }, 400, "not JSON" },
     { "a body cut in the middle", { path = "/v1/messages", body = '{"model":"demo","messages":[' }, 400, "not JSON" },
     { "an array", { path = "/v1/responses", body = "[1]" }, 400, "object" },
@@ -51,12 +57,16 @@ describe("without keys", function()
     { "a model that is a number", { path = "/v1/chat/completions", body = '{"model":5}' }, 400, "string" },
     { "an unknown model", { path = "/v1/chat/completions", body = '{"model":"demmo","messages":[]}' }, 404,
       'no route for "demmo"%. Nearest: demo.*Configured providers: demo%.' },
-    { "an unknown model of Gemini", { path = "/v1beta/models/gpt-5o:generateContent", body = '{"contents":[]}' }, 404, "gpt%-5o" },
-    { "stream neither true nor false", { path = "/v1/chat/completions", body = '{"model":"demo","stream":"yes"}' }, 400, "stream" },
-    { "an unknown content coding", { path = "/v1/chat/completions", body = CHAT, headers = { ["content-encoding"] = "br" } }, 415, "Content%-Encoding.*gzip, deflate, zstd" },
+    { "an unknown model of Gemini", { path = "/v1beta/models/gpt-5o:generateContent", body = '{"contents":[]}' }, 404,
+      "gpt%-5o" },
+    { "stream neither true nor false", { path = "/v1/chat/completions", body = '{"model":"demo","stream":"yes"}' },
+      400, "stream" },
+    { "an unknown content coding", { path = "/v1/chat/completions", body = CHAT,
+      headers = { ["content-encoding"] = "br" } }, 415, "Content%-Encoding.*gzip, deflate, zstd" },
     { "a body that is not the gzip it says", { path = "/v1/chat/completions", body = CHAT,
       headers = { ["content-encoding"] = "gzip" } }, 400, "Content%-Encoding" },
-    { "an unknown expectation", { path = "/v1/chat/completions", body = CHAT, headers = { expect = "200-ok" } }, 417, "100%-continue" },
+    { "an unknown expectation", { path = "/v1/chat/completions", body = CHAT, headers = { expect = "200-ok" } }, 417,
+      "100%-continue" },
   }
 
   for _, row in ipairs(TABLE) do
@@ -72,8 +82,10 @@ describe("without keys", function()
 
   it("speaks the dialect of the path in errors", function()
     assert.equal("error", cjson.decode(proxy:post("/v1/messages", { model = "nothing" }).body).type)
-    assert.equal("string", type(cjson.decode(proxy:post("/v1beta/models/nothing:generateContent", { contents = {} }).body).error.status))
-    assert.equal("string", type(cjson.decode(proxy:post("/v1/chat/completions", { model = "nothing" }).body).error.type))
+    assert.equal("string", type(cjson.decode(proxy:post("/v1beta/models/nothing:generateContent",
+      { contents = {} }).body).error.status))
+    assert.equal("string", type(cjson.decode(proxy:post("/v1/chat/completions",
+      { model = "nothing" }).body).error.type))
   end)
 
   it("answers 413 before it reads a body that is too large, and the client can read it", function()
@@ -125,7 +137,8 @@ describe("without keys", function()
 
   it("says 100 Continue to a client that waits for it", function()
     local connection = raw.connect(proxy.address)
-    connection:send(("POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\nexpect: 100-continue\r\ncontent-length: %d\r\n\r\n"):format(#CHAT))
+    connection:send("POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\nexpect: 100-continue\r\n")
+    connection:send(("content-length: %d\r\n\r\n"):format(#CHAT))
     assert.equal("HTTP/1.1 100 Continue\r\n\r\n", connection:take_through("\r\n\r\n"))
     connection:send(CHAT)
     assert.equal(200, http.read(connection).status)

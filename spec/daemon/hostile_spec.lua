@@ -1,4 +1,5 @@
---- The table of hostile requests over real sockets: the status each must get, and whether the connection closes behind it.
+--- The table of hostile requests over real sockets: the status each must get, and whether the connection closes behind
+--- it.
 local cases = require "spec.support.hostile_cases"
 local daemon = require "spec.support.daemon"
 local http = require "spec.support.http_client"
@@ -20,7 +21,8 @@ describe("hostile requests", function()
       fault = "no answer"
     elseif case.status == 200 then
       -- Whatever is behind the parser answers: the request itself was good.
-      if answer.status == 400 and answer.headers.connection == "close" then fault = "refused as bad HTTP: " .. answer.body end
+      if answer.status == 400 and answer.headers.connection == "close" then fault = "refused as bad HTTP: "
+        .. answer.body end
     elseif answer.status ~= case.status then
       fault = ("status %d instead of %d: %s"):format(answer.status, case.status, answer.body:sub(1, 200))
     end

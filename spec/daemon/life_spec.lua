@@ -22,7 +22,8 @@ local function slow_stream(proxy, ms)
 end
 
 local function certificate(folder, name)
-  local code, text = process.run { "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
+  local code, text = process.run { "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+    "ec_paramgen_curve:prime256v1", "-nodes",
     "-subj", "/CN=" .. name, "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1", "-days", "2",
     "-keyout", folder .. "/key.pem", "-out", folder .. "/cert.pem" }
   assert(code == 0, text)
@@ -72,7 +73,8 @@ describe("a start", function()
       return text:match("CN ?= ?(%w+)")
     end
     assert.equal("first", subject())
-    local code, text = process.run { "curl", "-sS", "--cacert", folder .. "/cert.pem", "https://" .. proxy.address .. "/v1/chat/completions",
+    local code, text = process.run { "curl", "-sS", "--cacert", folder .. "/cert.pem",
+      "https://" .. proxy.address .. "/v1/chat/completions",
       "-d", STREAM:format(1) }
     assert.equal(0, code, text)
     assert.is_truthy(text:find("[DONE]", 1, true))
@@ -169,7 +171,8 @@ describe("clients that leave in every state", function()
     local proxy = daemon.start { config = daemon.config(([[
   providers = { openai = { base_url = "%s/v1", api_key = "k", models = { "mock*" } }, demo = {} },
 ]]):format(mock.url)) }
-    local request = http.bytes { path = "/v1/chat/completions", body = '{"model":"mock-events=50,pace=5","stream":true,"messages":[]}' }
+    local request = http.bytes { path = "/v1/chat/completions",
+      body = '{"model":"mock-events=50,pace=5","stream":true,"messages":[]}' }
     local before = proxy:descriptors()
     for i = 1, 60 do
       local connection = raw.connect(proxy.address)

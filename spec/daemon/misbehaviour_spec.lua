@@ -1,4 +1,5 @@
---- Scripts that misbehave, in each place where they are entered: one clear error for their own request, and the streams beside them go
+--- Scripts that misbehave, in each place where they are entered: one clear error for their own request, and the
+--- streams beside them go
 --- on without a gap. #both
 local cjson = require "cjson"
 local daemon = require "spec.support.daemon"
@@ -16,7 +17,8 @@ local function ticks(pids)
   end
   for _, pid in ipairs(pids) do
     local stat = process.read(("/proc/%d/stat"):format(pid)) or ""
-    local user, system, children_user, children_system = stat:match("%) " .. ("%S+ "):rep(11) .. "(%d+) (%d+) (%d+) (%d+)")
+    local user, system, children_user,
+      children_system = stat:match("%) " .. ("%S+ "):rep(11) .. "(%d+) (%d+) (%d+) (%d+)")
     if user then ours = ours + user + system + children_user + children_system end
   end
   return busy - ours
@@ -82,7 +84,8 @@ describe("a script that misbehaves #both", function()
   --- Runs `crimes` against a proxy with 50 paced streams beside it.
   local function beside_streams(options, crimes)
     local proxy = daemon.start(options)
-    local load = mock_upstream.load_start { "--to", proxy.address, "--connections", "50", "--requests", "50", "--contains", "[DONE]",
+    local load = mock_upstream.load_start { "--to", proxy.address, "--connections", "50", "--requests", "50",
+      "--contains", "[DONE]",
       "--data", '{"model":"mock-events=' .. (sanitized and 100 or 60) .. ',pace=20","stream":true,"messages":[]}' }
     require("spec.support.process").eventually("the streams run", function() return mock:stats().active >= 50 end)
     local pids = { proxy.process.pid, mock.process.pid, load.process.pid, require("posix").getpid("pid") }
@@ -91,16 +94,19 @@ describe("a script that misbehaves #both", function()
     if not ok then message = tostring(message) .. "\nthe log ends:\n" .. proxy:log():sub(-2000) end
     others = (ticks(pids) - others) / 100 / (require("spec.support.process").now() - began)
     local report = load:finish(60)
-    assert(not proxy.process:ended(), ("cliproxy ended with %s; %s; its log ends:\n%s"):format(tostring(proxy.process.code), tostring(message),
+    assert(not proxy.process:ended(), ("cliproxy ended with %s; %s; its log ends:\n%s"):format(tostring(
+      proxy.process.code), tostring(message),
       proxy:log():sub(-2000)))
     local left = proxy:post("/v1/chat/completions", { model = "demo", messages = { { role = "user", content = "x" } } })
     proxy:stop()
     assert(ok, message)
     assert.equal(200, left.status, left.body)
     assert.equal(0, report.errors, report.first_error)
-    -- 50 ms of CPU take as long as the machine lets them: on one that has no time to spare the limit would be its neighbours'.
+    -- 50 ms of CPU take as long as the machine lets them: on one that has no time to spare the limit would be its
+    -- neighbours'.
     local limit = others < 0.1 and GAP_MS or 20 * GAP_MS
-    assert.is_true(report.gap.max <= limit * 1000, ("a stream beside it had a gap of %.0f ms; other processes took %.0f %% of a CPU"):format(
+    assert.is_true(report.gap.max <= limit * 1000,
+      ("a stream beside it had a gap of %.0f ms; other processes took %.0f %% of a CPU"):format(
       report.gap.max / 1000, others * 100))
   end
 
@@ -122,7 +128,8 @@ describe("a script that misbehaves #both", function()
 
   for crime in pairs(CRIMES) do
     it(("with %s in a route function gets a 500 that names it"):format(crime), function()
-      beside_streams({ config = config(mock.url, crime), files = { ["providers/bad.lua"] = provider("shape", "raise") } }, function(proxy)
+      beside_streams({ config = config(mock.url, crime), files = { ["providers/bad.lua"] = provider("shape",
+        "raise") } }, function(proxy)
         local answer = ask(proxy, "route")
         assert.equal(500, answer.status, answer.body)
         assert.matches("config%.lua", cjson.decode(answer.body).error.message)
@@ -132,7 +139,8 @@ describe("a script that misbehaves #both", function()
 
   for place in pairs(PLACES) do
     it(("in %s never answers cleanly and hurts nobody else"):format(place), function()
-      local options = { config = config(mock.url, "raise"), files = { ["providers/bad.lua"] = provider(place, "loop") } }
+      local options = { config = config(mock.url, "raise"), files = { ["providers/bad.lua"] = provider(place,
+        "loop") } }
       beside_streams(options, function(proxy)
         for crime in pairs(CRIMES) do
           if crime ~= "loop" then proxy:save("providers/bad.lua", provider(place, crime)) end
@@ -148,7 +156,8 @@ describe("a script that misbehaves #both", function()
   end
 
   it("cannot make the proxy grow without end", function()
-    local proxy = daemon.start { config = config(mock.url, "gigabyte"), files = { ["providers/bad.lua"] = provider("shape", "gigabyte") } }
+    local proxy = daemon.start { config = config(mock.url, "gigabyte"),
+      files = { ["providers/bad.lua"] = provider("shape", "gigabyte") } }
     for _ = 1, 25 do ask(proxy, "bad") end
     -- Each may take 64 MB, and what they leave is collected in steps.
     local rss = proxy:rss()

@@ -21,8 +21,8 @@ return {
     local text = %q
     if not call.stream then
       reply.head(200, { ["content-type"] = "application/json" })
-      reply.write('{"id":"1","object":"chat.completion","model":"echo","choices":[{"index":0,"message":{"role":"assistant","content":'
-        .. json.encode(text) .. '},"finish_reason":"stop"}]}')
+      reply.write('{"id":"1","object":"chat.completion","model":"echo","choices":[{"index":0,'
+        .. '"message":{"role":"assistant","content":' .. json.encode(text) .. '},"finish_reason":"stop"}]}')
       return reply.finish()
     end
     reply.head(200, { ["content-type"] = "text/event-stream" })
@@ -41,13 +41,17 @@ local BROKEN = {
   { "a syntax error", "return {\n  name = = 1\n}", "providers/echo%.lua:2: " },
   { "a nil index at the top", 'local x = nil\nreturn { name = x.y }', "providers/echo%.lua:2: " },
   { "no table", "return 5", "providers/echo%.lua" },
-  { "a hook that is no function", 'return { name = "echo", contract = 1, dialects = { "openai_chat" }, auth = "none", shape = 3 }',
+  { "a hook that is no function",
+    'return { name = "echo", contract = 1, dialects = { "openai_chat" }, auth = "none", shape = 3 }',
     "providers/echo%.lua.*shape" },
-  { "an unknown field", 'return { name = "echo", contract = 1, dialects = { "openai_chat" }, auth = "none", shapes = function() end }',
+  { "an unknown field",
+    'return { name = "echo", contract = 1, dialects = { "openai_chat" }, auth = "none", shapes = function() end }',
     "providers/echo%.lua.*shapes" },
-  { "another contract", 'return { name = "echo", contract = 99, dialects = { "openai_chat" } }', "providers/echo%.lua.*contract" },
+  { "another contract", 'return { name = "echo", contract = 99, dialects = { "openai_chat" } }',
+    "providers/echo%.lua.*contract" },
   { "an endless loop at the top", "while true do end", "providers/echo%.lua.*50 ms" },
-  { "a gigabyte table at the top", "local t = {}\nfor i = 1, 1e9 do t[i] = { i } end\nreturn t", "providers/echo%.lua" },
+  { "a gigabyte table at the top", "local t = {}\nfor i = 1, 1e9 do t[i] = { i } end\nreturn t",
+    "providers/echo%.lua" },
   { "an endless recursion at the top", "local function f() return 1 + f() end\nreturn f()", "providers/echo%.lua" },
   { "a string without end at the top", 'return ("a"):rep(2e9)', "providers/echo%.lua" },
   { "an empty file", "", "providers/echo%.lua" },
@@ -153,7 +157,8 @@ describe("many reloads under load #both", function()
     local proxy = daemon.start { config = CONFIG, files = { ["providers/echo.lua"] = script("one") } }
     local body = '{"model":"demo-slow-20","stream":true,"messages":[{"role":"user","content":"x"}]}'
     local seconds = reloads * (sanitized and 0.5 or 0.1) + 2
-    local stream_load = mock_upstream.load_start { "--to", proxy.address, "--data", body, "--connections", tostring(streams),
+    local stream_load = mock_upstream.load_start { "--to", proxy.address, "--data", body, "--connections",
+      tostring(streams),
       "--seconds", tostring(seconds), "--contains", "[DONE]", "--ramp", "2000" }
     local request_load = mock_upstream.load_start { "--to", proxy.address, "--data", '{"model":"echo","messages":[]}',
       "--connections", "2", "--think", "5", "--seconds", tostring(seconds) }

@@ -1,4 +1,5 @@
---- Every recorded exchange through the real binary, same dialect in and out: each answer arrives byte for byte, however it was cut.
+--- Every recorded exchange through the real binary, same dialect in and out: each answer arrives byte for byte,
+--- however it was cut.
 local daemon = require "spec.support.daemon"
 local fixtures = require "spec.support.fixtures"
 local http = require "spec.support.http_client"

@@ -30,7 +30,8 @@ describe("an upstream that fails", function()
   end)
 
   local function chat(model, stream)
-    return proxy:post("/v1/chat/completions", { model = model, stream = stream, messages = { { role = "user", content = "x" } } })
+    return proxy:post("/v1/chat/completions", { model = model, stream = stream, messages = { { role = "user",
+      content = "x" } } })
   end
 
   local function messages(plan, stream)
@@ -72,12 +73,14 @@ describe("an upstream that fails", function()
     local answer = chat("mock-status=429,retry=7")
     assert.equal(429, answer.status)
     assert.equal("7", answer.headers["retry-after"])
-    assert.equal('{"error":{"message":"mock says 429","type":"mock_error","param":null,"code":"mock_code"}}', answer.body)
+    assert.equal('{"error":{"message":"mock says 429","type":"mock_error","param":null,"code":"mock_code"}}',
+      answer.body)
     assert.equal("99", answer.headers["x-ratelimit-remaining-requests"])
   end)
 
   it("cannot cut a whole answer short unseen, at any place", function()
-    for _, plan in ipairs { "lie,size=200000", "lie,size=50", "cut=0,size=2000", "cut=1,size=2000", "cut=1500,size=2000" } do
+    for _, plan in ipairs { "lie,size=200000", "lie,size=50", "cut=0,size=2000", "cut=1,size=2000",
+      "cut=1500,size=2000" } do
       local ok, answer = pcall(chat, "mock-" .. plan)
       -- Either no answer at all, or one that HTTP tells to be cut, or ours.
       assert.is_true(not ok or not answer.whole or answer.status == 502, plan)
@@ -86,7 +89,8 @@ describe("an upstream that fails", function()
 
   local function broken_stream(answer, done)
     assert.is_nil(answer.body:find(done, 1, true), "a clean end: " .. answer.body:sub(-300))
-    assert.is_true(not answer.whole or answer.body:find('"error"', 1, true) ~= nil, "it looks whole: " .. answer.body:sub(-300))
+    assert.is_true(not answer.whole or answer.body:find('"error"', 1, true) ~= nil,
+      "it looks whole: " .. answer.body:sub(-300))
   end
 
   it("cannot end a cut stream cleanly: Chat", function()
@@ -171,7 +175,8 @@ describe("an upstream that fails", function()
     process.sleep(0.5)
     local grown = proxy:rss() - before
     connection:close()
-    assert.is_true(grown < (os.getenv("CPX_SANITIZED") and 64e6 or 16e6), ("%.1f MB for one slow client"):format(grown / 1e6))
+    assert.is_true(grown < (os.getenv("CPX_SANITIZED") and 64e6 or 16e6),
+      ("%.1f MB for one slow client"):format(grown / 1e6))
   end)
 
   it("leaves the proxy as it was", function()

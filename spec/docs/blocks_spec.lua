@@ -45,8 +45,10 @@ describe("the documentation's commands", function()
   end
 
   local function run(text, seconds)
-    return process.run({ "bash", "-euo", "pipefail", "-c", adapted(text) }, { cwd = tree, seconds = seconds or 60, env = {
-      CLIPROXY_CONFIG = false, CLIPROXY_URL = false, HOME = folder, CLIPROXY_RUN_DIR = tree .. "/.run", CLIPROXY_BUILD = false } })
+    return process.run({ "bash", "-euo", "pipefail", "-c", adapted(text) }, { cwd = tree, seconds = seconds or 60,
+      env = {
+      CLIPROXY_CONFIG = false, CLIPROXY_URL = false, HOME = folder, CLIPROXY_RUN_DIR = tree .. "/.run",
+        CLIPROXY_BUILD = false } })
   end
 
   setup(function()
@@ -84,7 +86,8 @@ return {
         local code, text = run(block.text)
         assert(code == 0, ("exit code %d of\n%s\nwhich printed\n%s"):format(code, block.text, text))
         -- What a block saved is looked at before the next one relies on it.
-        local ok, answer = pcall(http.request, tonumber(port), { method = "POST", path = "/v1/admin/reload", body = "" })
+        local ok, answer = pcall(http.request, tonumber(port), { method = "POST", path = "/v1/admin/reload",
+          body = "" })
         assert(not ok or answer.status < 500, ok and answer.body)
       end)
     end

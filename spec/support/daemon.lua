@@ -1,4 +1,5 @@
---- The real binary on a free port, with a configuration of its own. Every spec ends with `stop`, which holds it to its end: exit code 0,
+--- The real binary on a free port, with a configuration of its own. Every spec ends with `stop`, which holds it to its
+--- end: exit code 0,
 --- no sanitizer report, nothing left running.
 local cjson = require "cjson"
 local http = require "spec.support.http_client"
@@ -38,7 +39,14 @@ return {
 ]]):format(more)
 end
 
----@param options { config: string, files?: table<string, string>, env?: table, max_files?: integer, arguments?: string[] }
+---@class spec.DaemonOptions
+---@field config string text; $FOLDER stands for the daemon's folder
+---@field files? table<string, string> further files of the folder
+---@field env? table<string, string|false>
+---@field max_files? integer limit of file descriptors
+---@field arguments? string[]
+
+---@param options spec.DaemonOptions
 ---@return spec.Daemon
 function M.launch(options)
   local folder = prepare(options)
@@ -52,7 +60,7 @@ function M.launch(options)
 end
 
 --- Starts it and waits until it listens.
----@param options { config: string, files?: table<string, string>, env?: table, max_files?: integer }
+---@param options spec.DaemonOptions
 ---@return spec.Daemon
 function M.start(options)
   local self = M.launch(options)
@@ -75,7 +83,8 @@ end
 function Daemon:wait_log(text, from, seconds)
   local ok, message = pcall(process.eventually, ("the log says %q"):format(text), function()
     if self:log():find(text, from or 1, true) then return true end
-    if self.process:ended() then error(("cliproxy ended with %d:\n%s"):format(self.process.code, self:log():sub(-3000))) end
+    if self.process:ended() then error(("cliproxy ended with %d:\n%s"):format(self.process.code,
+      self:log():sub(-3000))) end
   end, seconds)
   if not ok then error(("%s; the log ends:\n%s"):format(message, self:log():sub(-2000)), 2) end
 end
@@ -92,7 +101,8 @@ end
 ---@param headers? table<string, string>
 ---@return spec.Answer
 function Daemon:post(path, body, headers)
-  return self:request { path = path, body = type(body) == "table" and cjson.encode(body) or body, headers = headers, seconds = 30 }
+  return self:request { path = path, body = type(body) == "table" and cjson.encode(body) or body, headers = headers,
+    seconds = 30 }
 end
 
 --- The decoded /v1/health/deep.
@@ -146,7 +156,8 @@ function Daemon:finish(code)
     local at = log:find(report, 1, true)
     if at then error("the log holds a report:\n" .. log:sub(at, at + 4000), 2) end
   end
-  if got ~= (code or 0) then error(("cliproxy ended with %d, not %d:\n%s"):format(got, code or 0, log:sub(-3000)), 2) end
+  if got ~= (code or 0) then error(("cliproxy ended with %d, not %d:\n%s"):format(got, code or 0, log:sub(-3000)),
+    2) end
 end
 
 return M

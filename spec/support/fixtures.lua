@@ -46,7 +46,8 @@ local function load(name)
   local answer, path = process.read(M.folder .. "/" .. file), path_of(meta)
   if not answer or not path then return nil end
   return {
-    name = name, path = path, request = request, answer = answer, answer_file = file, status = meta.status, stream = stream,
+    name = name, path = path, request = request, answer = answer, answer_file = file, status = meta.status,
+      stream = stream,
     type = meta.response_headers["content-type"] or (stream and "text/event-stream" or "application/json"),
   }
 end

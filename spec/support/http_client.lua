@@ -10,10 +10,20 @@ local M = {}
 ---@field whole boolean ended as HTTP says it must
 ---@field head string
 
+---@class spec.Request
+---@field method? string POST with a body, else GET
+---@field path? string
+---@field headers? table<string, string>
+---@field body? string
+---@field host? string
+---@field connection? spec.Raw
+---@field seconds? number between two reads
+
 ---@param head string
 ---@return spec.Answer
 local function parse_head(head)
-  local answer = { status = tonumber(head:match("^HTTP/1%.1 (%d%d%d)")), headers = {}, head = head, body = "", whole = false }
+  local answer = { status = tonumber(head:match("^HTTP/1%.1 (%d%d%d)")), headers = {}, head = head, body = "",
+    whole = false }
   for name, value in head:gmatch("\r\n([^:\r\n]+):[ \t]*([^\r\n]*)") do
     name = name:lower()
     local former = answer.headers[name]
@@ -68,7 +78,7 @@ function M.read(connection, method, seconds)
 end
 
 --- The bytes of a request.
----@param request { method?: string, path?: string, headers?: table<string, string>, body?: string, host?: string }
+---@param request spec.Request
 ---@return string
 function M.bytes(request)
   local method = request.method or (request.body and "POST" or "GET")
@@ -87,7 +97,7 @@ end
 
 --- One request on a connection of its own, or on `request.connection`.
 ---@param address string|integer
----@param request { method?: string, path?: string, headers?: table, body?: string, host?: string, connection?: spec.Raw, seconds?: number }
+---@param request spec.Request
 ---@return spec.Answer
 function M.request(address, request)
   local connection = request.connection or raw.connect(address)
