@@ -13,17 +13,26 @@ local M = {}
 
 local find = string.find
 
+-- Of most answers these are all the headers of our own. Filled in and read at once: nothing waits in between.
+local PLAIN = { ["x-cliproxy-request-id"] = "" }
+local STREAMED = { ["x-cliproxy-request-id"] = "", ["cache-control"] = "no-cache", ["x-accel-buffering"] = "no" }
+
+--- Our own headers of an answer; the provider's pass beside them. To be used before anything waits.
 ---@param work cliproxy.Work
 ---@param reply cliproxy.Reply
 ---@return table<string, string>
 local function head_of(work, reply)
+  local asked, is_stream = work.model, reply.is_stream
+  if asked == work.target.model and not (work.warnings or work.show or work.cors) then
+    local head = is_stream and STREAMED or PLAIN
+    head["x-cliproxy-request-id"] = work.id
+    return head
+  end
   local head = { ["x-cliproxy-request-id"] = work.id }
-  headers.copy_down(reply:headers(), head)
-  if reply.is_stream then
+  if is_stream then
     head["cache-control"] = "no-cache"
     head["x-accel-buffering"] = "no"
   end
-  local asked = work.model
   if asked and asked ~= work.target.model and not find(asked, "[^\33-\126]") then
     head["x-cliproxy-model-asked"] = asked
   end
@@ -43,12 +52,11 @@ end
 
 --- Reads what the tap saw into the record.
 local function note_usage(work, reply)
-  local usage, facts = reply:tapped()
-  work.usage = usage
-  if facts.error_message and not work.note then
-    work.note = facts.error_message
+  local message
+  work.tokens_in, work.tokens_out, work.tokens_cached, message = reply:tokens()
+  if message and not work.note then
+    work.note = message
   end
-  return facts
 end
 
 --- The answer broke after its head was sent: an error in the dialect ends a stream, anything else is cut.
@@ -78,13 +86,13 @@ end
 
 local function relay(work, reply)
   local exchange = work.exchange
-  exchange:start(reply.status, head_of(work, reply), reply.length)
+  exchange:start(work.status, head_of(work, reply), reply.length, reply, headers.down)
   work.first_at = exchange.age
   work.relaying = true -- the relay itself notices that the client leaves, and whether that was after the end
-  local how = reply:relay(exchange)
+  local how = reply:relay(exchange, true)
   work.relaying = false
   note_usage(work, reply)
-  if how.ok then
+  if how == true then
     return
   elseif how.client_gone then
     work.status, work.note = 499, work.note or "the client left in the middle of the answer"
@@ -263,11 +271,14 @@ local function pump(work, reply)
     return failure
   end
   local exchange = work.exchange
-  local head = head_of(work, reply)
+  local head = {}
+  for name, value in next, head_of(work, reply) do
+    head[name] = value
+  end
   if work.target.instance.own then
     head["content-type"] = reframe.content_type(work.framing)
   end
-  exchange:start(reply.status, head)
+  exchange:start(work.status, head, nil, reply, headers.down)
   work.first_at = exchange.age
   failure = pull(work, reply, map)
   note_usage(work, reply)
@@ -302,7 +313,11 @@ local function transform(work, reply, hook)
       expected = "nil or a document" })
   end
   note_usage(work, reply)
-  local head = head_of(work, reply)
+  local head = {}
+  headers.copy_down(reply:headers(), head)
+  for name, value in next, head_of(work, reply) do
+    head[name] = value
+  end
   head["content-type"], head["content-encoding"] = "application/json", nil
   work.first_at = work.exchange.age
   work.exchange:respond(reply.status, head, type(result) == "table" and json.encode(result) or result)

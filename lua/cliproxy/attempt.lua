@@ -20,7 +20,10 @@ local M = {}
 ---@field attempt integer
 ---@field request table read-only
 
-local copy_up, call_user = headers.copy_up, budget.call
+local call_user = budget.call
+
+-- What may pass to a provider, and what is read of a request beside it.
+local PICKED = headers.set(headers.to_upstream, { "x-cliproxy-show" })
 
 -- What is the same for every request of an account, by the account's table; collected with its generation.
 local prepared = setmetatable({}, { __mode = "k" })
@@ -73,7 +76,7 @@ local function url_of(work, entry, instance, model)
       entry.urls[cached] = url or false
     end
   end
-  local query = work.exchange.query
+  local query = work.query
   if url and query ~= "" then
     query = text.query_without(query, "key")
     if query ~= "" then
@@ -203,12 +206,14 @@ local function call_of(work, instance, account)
   if not url and not instance.own and not instance.provider.execute then
     return nil, errors.new("operation_unsupported", { provider = instance.name, what = work.operation .. " operation" })
   end
-  local up, asked = {}, work.exchange:headers()
-  copy_up(asked, up)
+  local up = work.exchange:pick(PICKED)
+  local show = up["x-cliproxy-show"]
+  if show then
+    work.show, up["x-cliproxy-show"] = show, nil
+  end
   for name, value in next, entry.headers do
     up[name] = value
   end
-  work.show = asked["x-cliproxy-show"]
   ---@type cliproxy.Call
   return {
     method = work.endpoint.proxied and "POST" or "GET",

@@ -14,6 +14,21 @@ local function name_of(host)
   return (host:match("^(%[[^%]]*%])") or host:match("^[^:]*")):lower()
 end
 
+local PASSED_MAX = 100
+
+--- Whether the host is one of ours. Clients send the same one again and again, with the port that was bound.
+local function is_known(door, host)
+  if door.passed[host] then
+    return true
+  elseif not door.hosts[name_of(host)] then
+    return false
+  end
+  if door.passed_count < PASSED_MAX then
+    door.passed[host], door.passed_count = true, door.passed_count + 1
+  end
+  return true
+end
+
 local function authority_of(origin)
   return origin:match("^%a[%w+.-]*://([^/]*)$")
 end
@@ -22,6 +37,8 @@ end
 ---@field closed boolean the guard is on
 ---@field hosts table<string, boolean>
 ---@field origins table<string, boolean>
+---@field passed table<string, boolean> Host headers that were let in, as they were sent
+---@field passed_count integer
 
 --- What the guard needs of a configuration; made once a generation.
 ---@param config cliproxy.Config
@@ -42,7 +59,7 @@ function M.door(config)
   for _, origin in ipairs(config.allowed_origins) do
     origins[origin:lower()] = true
   end
-  return { closed = #config.api_keys == 0, hosts = hosts, origins = origins }
+  return { closed = #config.api_keys == 0, hosts = hosts, origins = origins, passed = {}, passed_count = 0 }
 end
 
 local function where(config, path)
@@ -74,12 +91,11 @@ function M.check(door, config, exchange, endpoint)
   if not door.closed then
     return nil
   end
-  local host = exchange:header("host")
-  if host and not door.hosts[name_of(host)] and not exchange.peer:find("^unix") then
+  local host, origin, site = exchange:header("host", "origin", "sec-fetch-site")
+  if host and not is_known(door, host) and not exchange.peer:find("^unix") then
     return errors.new("foreign_host", { host = quoted(host), quoted = quoted(name_of(host)),
       where = where(config, "allowed_hosts") })
   end
-  local origin = exchange:header("origin")
   if origin then
     if allowed(door, origin, host) then
       return nil
@@ -87,7 +103,6 @@ function M.check(door, config, exchange, endpoint)
     return errors.new("foreign_origin", { origin = quoted(origin):sub(2, -2), quoted = quoted(origin),
       where = where(config, "allowed_origins") })
   end
-  local site = exchange:header("sec-fetch-site")
   if site and site ~= "none" and site ~= "same-origin" and not is_navigation(exchange, endpoint) then
     return errors.new("cross_site", { where = where(config, "allowed_origins") })
   end

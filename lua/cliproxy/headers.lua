@@ -1,7 +1,7 @@
 --- Which headers pass in which direction. docs/api.md shows these tables; a spec compares.
-local M = {}
+local server = require("cliproxy.server")
 
-local find, sub = string.find, string.sub
+local M = {}
 
 --- From the client to a provider. "*" at the end: every header that begins so.
 M.to_upstream = {
@@ -38,45 +38,29 @@ M.never = {
   "x-stainless-*", "accept-encoding", "forwarded", "x-forwarded-*", "sec-*", "host", "connection", "content-length",
 }
 
---- A set that answers by name; prefixes are decided once a name. Clients choose names, so that the memory is bounded.
-local function matcher(rows)
-  local exact, prefixes = {}, {}
+--- Rows of the tables above, and further names, as a set for `exchange:pick` and `exchange:start`.
+---@param rows { name: string }[]
+---@param more? string[]
+---@return cliproxy.HeaderNames
+function M.set(rows, more)
+  local names = {}
   for _, row in ipairs(rows) do
-    if sub(row.name, -1) == "*" then
-      prefixes[#prefixes + 1] = sub(row.name, 1, -2)
-    else
-      exact[row.name] = true
-    end
+    names[#names + 1] = row.name
   end
-  local known, count = {}, 0
-  return function(name)
-    local answer = known[name]
-    if answer ~= nil then
-      return answer
-    end
-    answer = exact[name] or false
-    for i = 1, answer and 0 or #prefixes do
-      if find(name, prefixes[i], 1, true) == 1 then
-        answer = true
-        break
-      end
-    end
-    if count >= 1000 then
-      known, count = {}, 0
-    end
-    known[name], count = answer, count + 1
-    return answer
+  for _, name in ipairs(more or {}) do
+    names[#names + 1] = name
   end
+  return server.header_names(names)
 end
 
-local passes_up, passes_down = matcher(M.to_upstream), matcher(M.to_client)
+M.up, M.down = M.set(M.to_upstream), M.set(M.to_client)
 
 --- Copies what may pass to a provider from `from` into `into`.
 ---@param from table<string, string> of the client, lower-case names
 ---@param into table<string, string>
 function M.copy_up(from, into)
   for name, value in next, from do
-    if passes_up(name) then
+    if M.up(name) then
       into[name] = value
     end
   end
@@ -87,7 +71,7 @@ end
 ---@param into table<string, string>
 function M.copy_down(from, into)
   for name, value in next, from do
-    if passes_down(name) then
+    if M.down(name) then
       into[name] = value
     end
   end

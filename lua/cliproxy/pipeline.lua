@@ -45,7 +45,14 @@ local M = {}
 ---@field status? integer of the answer
 ---@field first_at? number
 ---@field ended_at? number
----@field usage? cliproxy.Usage
+---@field tokens_in? integer
+---@field tokens_out? integer
+---@field tokens_cached? integer
+---@field method string
+---@field path string
+---@field query string
+---@field fault? cliproxy.Fault
+---@field gone fun(work: cliproxy.Work): boolean? for `exchange:on_gone`
 ---@field note? string for the log
 ---@field script_error? string
 ---@field finished? boolean
@@ -104,11 +111,14 @@ local function door(work, endpoint)
   if failure then
     return failure
   end
-  work.cors = guard.cors(held.door, exchange)
+  local cors = guard.cors(held.door, exchange)
+  if cors then
+    work.cors = cors
+  end
   if not endpoint then
     return unknown_path(work)
   end
-  local method = exchange.method
+  local method = work.method
   if not endpoint.methods[method] then
     if method == "OPTIONS" and work.cors then
       work.status = 204
@@ -163,7 +173,7 @@ end
 --- The body as a document, and what of it decides the way.
 local function read_request(work)
   local exchange = work.exchange
-  if exchange.size == 0 then
+  if work.size == 0 then
     return errors.new("body_missing")
   end
   local document, message = exchange:document()
@@ -275,10 +285,8 @@ local function proxy(work)
 end
 
 local function serve(work)
-  local exchange = work.exchange
-  local fault = exchange.fault
-  if fault then
-    return refuse(work, errors.of_fault(fault))
+  if work.fault then
+    return refuse(work, errors.of_fault(work.fault))
   end
   local endpoint = work.endpoint
   local failure = door(work, endpoint)
@@ -309,24 +317,24 @@ local function failed_inside(work, trace)
 end
 
 local function on_gone(work)
-  return function()
-    if work.relaying then
-      return true
-    end
-    if not work.completed then
-      work.status = 499
-      work.note = work.first_at and "the client left in the middle of the answer" or "the client left before the answer"
-    end
-    finish(work)
+  if work.relaying then
+    return true
   end
+  if not work.completed then
+    work.status = 499
+    work.note = work.first_at and "the client left in the middle of the answer" or "the client left before the answer"
+  end
+  finish(work)
 end
 
+-- Of what comes later the fields are named, too, so that the table never grows.
 ---@param exchange cliproxy.Exchange
 ---@return cliproxy.Work
 local function begin(exchange)
   local held = live.hold()
-  local path = exchange.path
+  local method, path, query, size, fault = exchange:request()
   local endpoint = endpoints.find(path)
+  local later = nil
   return {
     exchange = exchange,
     id = request_id.next(),
@@ -335,11 +343,31 @@ local function begin(exchange)
     endpoint = endpoint,
     dialect = endpoint and endpoint.dialect or endpoints.dialect_of(path),
     operation = endpoint and endpoint.operation,
-    size = exchange.size,
+    size = size,
+    method = method,
+    path = path,
+    query = query,
+    fault = fault,
+    gone = on_gone,
     framing = "sse",
     stream = false,
     attempts = 0,
     model_in_body = false,
+    relaying = false,
+    finished = false,
+    document = later,
+    model = later,
+    key = later,
+    target = later,
+    account = later,
+    call = later,
+    status = later,
+    first_at = later,
+    ended_at = later,
+    tokens_in = later,
+    tokens_out = later,
+    tokens_cached = later,
+    note = later,
   }
 end
 
@@ -347,7 +375,7 @@ end
 ---@param exchange cliproxy.Exchange
 function M.run(exchange)
   local work = begin(exchange)
-  exchange:on_gone(on_gone(work))
+  exchange:on_gone(work)
   local ok, trace = xpcall(serve, debug.traceback, work)
   if not ok then
     failed_inside(work, trace)

@@ -7,42 +7,52 @@ local text = require("cliproxy.text")
 
 local M = {}
 
-local format = string.format
+local floor = math.floor
 
+-- Joined, not formatted: this runs for every request, and a format of this size costs three times as much.
 local function milliseconds(seconds)
   if not seconds then
     return "-"
+  elseif seconds >= 0.1 then
+    return floor(seconds * 1000 + 0.5) .. "ms"
   end
-  return seconds < 0.1 and format("%.1fms", seconds * 1000) or format("%.0fms", seconds * 1000)
+  local tenths = floor(seconds * 10000 + 0.5)
+  local digit = tenths % 10
+  return (tenths - digit) / 10 .. "." .. digit .. "ms"
 end
 
 local function models(work)
-  local target = work.target
+  local target, asked = work.target, work.model
   if not target then
-    return work.model or "-"
+    return asked or "-"
   end
-  local used = target.instance.name .. "/" .. target.model
-  return (work.model == target.model or work.model == used) and used or (work.model or "-") .. " > " .. used
+  local used = target.label or target.instance.name .. "/" .. target.model
+  return (asked == target.model or asked == used) and used or (asked or "-") .. " > " .. used
 end
 
-local function tokens(usage)
-  if not usage or not (usage.input or usage.output) then
+local function tokens(work)
+  local input, output, cached = work.tokens_in, work.tokens_out, work.tokens_cached
+  if not (input or output) then
     return ""
+  elseif cached and cached > 0 then
+    return " in " .. (input or "?") .. " cached " .. cached .. " out " .. (output or "?")
   end
-  local cached = usage.cached and usage.cached > 0 and format(" cached %d", usage.cached) or ""
-  return format(" in %s%s out %s", usage.input or "?", cached, usage.output or "?")
+  return " in " .. (input or "?") .. " out " .. (output or "?")
+end
+
+local function line(before, work)
+  local exchange, key, note = work.exchange, work.key, work.note
+  return before .. (work.method or exchange.method) .. " " .. (work.path or exchange.path)
+    .. (key and key ~= "" and " key " .. key .. " " or " ") .. models(work) .. (work.stream and " stream " or " whole ")
+    .. (work.status or 0) .. " " .. milliseconds(work.first_at) .. " " .. milliseconds(work.ended_at) .. tokens(work)
+    .. " " .. exchange.written .. (note and "B: " .. note or "B")
 end
 
 --- The line for people. Bodies, queries, headers and keys are never part of it.
 ---@param work cliproxy.Work
 ---@return string
 function M.line(work)
-  local exchange = work.exchange
-  local note = work.note
-  return format("%s %s %s%s %s %d %s %s%s %dB%s", exchange.method, exchange.path,
-    work.key ~= "" and work.key and "key " .. work.key .. " " or "", models(work), work.stream and "stream" or "whole",
-    work.status or 0, milliseconds(work.first_at), milliseconds(work.ended_at), tokens(work.usage), exchange.written,
-    note and ": " .. note or "")
+  return line("", work)
 end
 
 --- Who asks, for the feed: the key's name, else the program's.
@@ -58,7 +68,7 @@ end
 ---@param work cliproxy.Work
 ---@return table<string, string|number>
 function M.facts(work)
-  local exchange, target, usage = work.exchange, work.target, work.usage or {}
+  local exchange, target = work.exchange, work.target
   return {
     id = work.id,
     peer = exchange.peer,
@@ -72,11 +82,11 @@ function M.facts(work)
     account = work.account and work.account.name,
     status = work.status,
     stream = work.stream,
-    first_byte_ms = work.first_at and math.floor(work.first_at * 1e6) / 1e3,
-    total_ms = math.floor(work.ended_at * 1e6) / 1e3,
-    tokens_in = usage.input,
-    tokens_out = usage.output,
-    tokens_cached = usage.cached,
+    first_byte_ms = work.first_at and floor(work.first_at * 1e6) / 1e3,
+    total_ms = floor(work.ended_at * 1e6) / 1e3,
+    tokens_in = work.tokens_in,
+    tokens_out = work.tokens_out,
+    tokens_cached = work.tokens_cached,
     bytes = exchange.written,
     generation = work.snapshot.generation,
     warnings = work.warnings and table.concat(work.warnings, "; ") or nil,
@@ -108,7 +118,7 @@ end
 function M.write(work)
   local listened = events.wanted()
   local facts = (listened or work.snapshot.config.log.format == "json") and M.facts(work) or nil
-  level_of(work)(work.id .. " " .. M.line(work), facts)
+  level_of(work)(line(work.id .. " ", work), facts)
   if listened then
     publish(facts)
   end

@@ -129,9 +129,11 @@ function M.plan(targets, asked, rule, strategy)
     if target.instance.off then
       off = off or target.instance.off
     else
+      local model = target.model or asked
       plan[#plan + 1] = {
         instance = target.instance,
-        model = target.model or asked,
+        model = model,
+        label = target.instance.name .. "/" .. model,
         weight = target.weight,
         accounts = target.accounts,
       }

@@ -35,8 +35,26 @@ function M.exchange(spec)
   }, Exchange)
 end
 
-function Exchange:header(name)
-  return self.sent[name]
+function Exchange:request()
+  return self.method, self.path, self.query, self.size, self.fault
+end
+
+function Exchange:header(...)
+  local values = {}
+  for i = 1, select("#", ...) do
+    values[i] = self.sent[select(i, ...)]
+  end
+  return unpack(values, 1, select("#", ...))
+end
+
+function Exchange:pick(names, into)
+  into = into or {}
+  for name, value in pairs(self.sent) do
+    if names(name) then
+      into[name] = value
+    end
+  end
+  return into
 end
 
 function Exchange:headers()
@@ -62,8 +80,15 @@ function Exchange:body()
   return self.bytes
 end
 
-function Exchange:start(status, headers, length)
+function Exchange:start(status, own, length, reply, names)
   assert(not self.head_sent, "the head was sent twice")
+  local headers = {}
+  for name, value in pairs(reply and reply:headers() or {}) do
+    headers[name] = names(name) and value or nil
+  end
+  for name, value in pairs(own or {}) do
+    headers[name] = value
+  end
   self.status, self.headers_sent, self.length, self.head_sent = status, headers, length, true
   return true
 end
@@ -101,8 +126,10 @@ function Exchange:mark_complete()
   self.complete = true
 end
 
-function Exchange:on_gone(fn)
-  self.gone_hook = fn
+function Exchange:on_gone(handler)
+  self.gone_hook = type(handler) == "function" and handler or function()
+    return handler:gone()
+  end
 end
 
 --- What the client got as body.
@@ -167,7 +194,7 @@ function Reply:next_event()
   end
 end
 
-function Reply:relay(exchange)
+function Reply:relay(exchange, brief)
   local bytes = self.held
   if self.events_left then
     local out = {}
@@ -182,6 +209,9 @@ function Reply:relay(exchange)
       client_gone = false }
   end
   exchange:finish()
+  if brief and not self.incomplete then
+    return true
+  end
   return { ok = not self.incomplete, bytes = #bytes, complete = not self.incomplete, client_gone = false }
 end
 
@@ -195,6 +225,11 @@ end
 
 function Reply:tapped()
   return self.usage, self.facts
+end
+
+function Reply:tokens()
+  local usage = self.usage
+  return usage.input, usage.output, usage.cached, self.facts.error_message
 end
 
 function Reply:close()

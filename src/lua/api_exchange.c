@@ -132,6 +132,16 @@ static int exchange_header(lua_State *L) {
   return top - 1;
 }
 
+static int exchange_request(lua_State *L) {
+  cpx_exchange *ex = cpx_lua_exchange_check(L, 1)->ex;
+  push_slice(L, cpx_exchange_method(ex));
+  push_slice(L, cpx_exchange_path(ex));
+  push_slice(L, cpx_exchange_query(ex));
+  lua_pushnumber(L, (lua_Number)cpx_exchange_body(ex).n);
+  push_fault(L, cpx_exchange_fault(ex));
+  return 5;
+}
+
 static int exchange_headers(lua_State *L) {
   cpx_lua_exchange *lx = cpx_lua_exchange_check(L, 1);
   size_t count = cpx_exchange_header_count(lx->ex);
@@ -442,6 +452,7 @@ void cpx_lua_require_json(lua_State *L) {
 
 void cpx_lua_exchange_register(lua_State *L) {
   static const luaL_Reg methods[] = {
+      {"request", exchange_request},
       {"header", exchange_header},
       {"headers", exchange_headers},
       {"body", exchange_body},

@@ -95,8 +95,9 @@ function object:pick(names, into) end
 --- Relays what is held and all that follows to the exchange, whose head must have been sent. Waits to the end. On success the
 --- exchange is ended; on an upstream failure it is left open for an error event.
 ---@param exchange cliproxy.Exchange
----@return cliproxy.Relayed
-function object:relay(exchange) end
+---@param brief? boolean true instead of a table where all went well
+---@return cliproxy.Relayed|true
+function object:relay(exchange, brief) end
 
 --- The next stream event; nil at a complete end; nil, message, code on failure. Waits; gives way to others by itself after
 --- 64 KB or 1 ms of Lua in one turn.
@@ -116,6 +117,10 @@ function object:document() end
 ---@return cliproxy.Usage usage
 ---@return { model?: string, stop?: string, id?: string, error_message?: string, error_code?: string, terminal: boolean } facts
 function object:tapped() end
+
+--- Of that what every request's record needs.
+---@return integer? input, integer? output, integer? cached, string? error_message
+function object:tokens() end
 
 --- Cancels the upstream call now and frees what is held; every later use raises, and a task that waits gets nil, message,
 --- "closed". Safe to call twice; done at the end of the request's task anyway.

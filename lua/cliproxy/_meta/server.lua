@@ -73,10 +73,16 @@ function server.header_names(names) end
 ---@field written integer bytes of body sent
 local exchange = {}
 
---- The first header of that name. Give the name in lower case.
+--- What every request is asked first, in one call.
+---@return string method, string path, string query, integer size, cliproxy.Fault? fault
+function exchange:request() end
+
+--- The first header of that name; of several names each one's. Give names in lower case.
 ---@param name string
----@return string?
-function exchange:header(name) end
+---@param ... string
+---@return string? value
+---@return string? ...
+function exchange:header(name, ...) end
 
 --- All headers: names in lower case, several of one name joined with ", ".
 ---@return table<string, string>
@@ -84,7 +90,8 @@ function exchange:headers() end
 
 --- Copies the headers of the set into a table, as `headers` would give them: cheaper than all of them.
 ---@param names cliproxy.HeaderNames
----@param into table<string, string>
+---@param into? table<string, string> a new one without it
+---@return table<string, string> into
 function exchange:pick(names, into) end
 
 --- The body as a document, parsed at the first call; it belongs to the exchange and is closed with it.
@@ -103,12 +110,14 @@ function exchange:body() end
 ---@return true?, string? message
 function exchange:respond(status, headers, body) end
 
---- The head of a streamed answer.
+--- The head of a streamed answer. With a reply its headers of the set pass as well, but for those in `headers`.
 ---@param status integer
 ---@param headers table<string, string|string[]>
 ---@param length? integer
+---@param reply? cliproxy.Reply
+---@param names? cliproxy.HeaderNames
 ---@return true?, string? message
-function exchange:start(status, headers, length) end
+function exchange:start(status, headers, length, reply, names) end
 
 --- Sends a piece of the body; waits while the client is slow. nil when the client is gone.
 ---@param bytes string
@@ -125,8 +134,8 @@ function exchange:abort() end
 function exchange:mark_complete() end
 
 --- Called once when the client leaves before the answer ended; the exchange's task is cancelled right after, unless it returns
---- true. It may not wait. A second function replaces the first.
----@param fn fun(): boolean?
-function exchange:on_gone(fn) end
+--- true. It may not wait. A second one replaces the first. Of a table its function `gone` is called, with the table.
+---@param handler fun(): boolean? | { gone: fun(self: table): boolean? }
+function exchange:on_gone(handler) end
 
 return server

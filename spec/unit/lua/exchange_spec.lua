@@ -63,6 +63,28 @@ describe("an exchange's request", function()
     assert.same({ kept = "before", ["x-first"] = "one", ["openai-beta"] = "a, b", ["openai-"] = "c" }, picked)
   end)
 
+  it("hands out a table of its own where none is given", function()
+    local picked = inside(function(exchange) return exchange:pick(server.header_names { "x-first" }) end, nil,
+      "X-First: one\r\n")
+    assert.same({ ["x-first"] = "one" }, picked)
+  end)
+
+  it("tells several headers in one call, absent ones too", function()
+    local values = inside(function(exchange)
+      return { n = select("#", exchange:header("x-none", "x-first", "X-Two", "x-none")),
+        exchange:header("x-none", "x-first", "X-Two") }
+    end, nil, "X-First: one\r\nX-Two: a\r\nx-two: b\r\n")
+    assert.same({ n = 4, nil, "one", "a" }, values)
+  end)
+
+  it("tells what every request is asked first in one call", function()
+    inside(function(exchange)
+      local method, path, query, size, fault = exchange:request()
+      assert.same({ exchange.method, exchange.path, exchange.query, 5 }, { method, path, query, size })
+      assert.is_nil(fault)
+    end, "12345")
+  end)
+
   it("keeps names of any length apart", function()
     local long = ("n"):rep(400)
     local all = inside(function(exchange) return exchange:headers() end, nil, long .. "A: 1\r\n" .. long .. "b: 2\r\n")
@@ -414,6 +436,22 @@ describe("a client that leaves", function()
       eventually("gone", function() return gone end)
       client:close()
     end)
+  end)
+
+  it("asks a table's gone() with the table", function()
+    local asked
+    async(function()
+      local ended = false
+      local client = loopback.start(function(exchange)
+        exchange:on_gone { name = "mine", gone = function(self) asked = self.name return true end }
+        eventually("the client is gone", function() return exchange.gone end)
+        eventually("the table is asked", function() return asked end)
+        ended = true
+      end)
+      client:close()
+      eventually("the task it kept ends by itself", function() return ended end)
+    end)
+    assert.equal("mine", asked)
   end)
 
   it("leaves a task that on_gone keeps by returning true", function()

@@ -7,7 +7,7 @@ local function work(fields)
     id = "req_1", model = "fast",
     target = { instance = instance, model = "llama" }, account = instance.accounts[1], stream = true, status = 200,
       first_at = 0.0123,
-    ended_at = 1.5, usage = { input = 10, output = 20, cached = 5 }, snapshot = { generation = 3,
+    ended_at = 1.5, tokens_in = 10, tokens_out = 20, tokens_cached = 5, snapshot = { generation = 3,
       config = fakes.config() }, key = "" }
   for name, value in pairs(fields or {}) do
     one[name] = value
@@ -24,7 +24,8 @@ describe("record", function()
   it("leaves out what is not known", function()
     assert.equal("POST /v1/chat/completions - whole 404 1.0ms 1.0ms 0B: no route", record.line(work { target = false,
       model = false,
-      stream = false, status = 404, first_at = 0.001, ended_at = 0.001, usage = false, note = "no route" }))
+      stream = false, status = 404, first_at = 0.001, ended_at = 0.001, tokens_in = false, tokens_out = false,
+      note = "no route" }))
   end)
 
   it("names the client's key by its name, else the program", function()

@@ -281,6 +281,39 @@ describe("reply:relay", function()
     end, 20)
   end)
 
+  it("is brief where all went well, and only there, when told so", function()
+    async(function()
+      local names = server.header_names { "content-type", "x-kept", "x-ours" }
+      for _, pieces in ipairs { CHAT, { CHAT[2] } } do
+        local how, tokens
+        local client = loopback.start(function(exchange)
+          local reply = send(function(upstream)
+            upstream:start(200, { ["content-type"] = "text/event-stream", ["x-kept"] = "a", ["x-ours"] = "no",
+              ["x-other"] = "no" })
+            for _, piece in ipairs(pieces) do upstream:write(piece) end
+            upstream:finish()
+          end, { stream = true })
+          exchange:start(reply.status, { ["x-ours"] = "yes" }, nil, reply, names)
+          how = reply:relay(exchange, true)
+          tokens = { reply:tokens() }
+        end)
+        local answer = client:answer()
+        assert.equal("text/event-stream", answer.headers["content-type"])
+        assert.same({ "a", "yes" }, { answer.headers["x-kept"], answer.headers["x-ours"] })
+        assert.is_nil(answer.headers["x-other"])
+        eventually("the relay ends", function() return tokens end)
+        if pieces == CHAT then
+          assert.is_true(how)
+          assert.same({ 7, 2 }, tokens)
+        else
+          assert.is_false(how.ok)
+          assert.same({}, tokens)
+        end
+        client:close()
+      end
+    end, 20)
+  end)
+
   it("tells the first event that commits", function()
     async(function()
       local reply = send(streams(CHAT), { stream = true })
