@@ -48,6 +48,25 @@ local function append(list, more)
   end
 end
 
+-- Chat's error in the middle of a stream.
+local function failure(message)
+  message = type(message) == "string" and message or "ollama failed in the middle of its answer"
+  return { data = json.encode { error = { message = message, type = "server_error" } } }
+end
+
+local function events_of(call, chunks, message)
+  local events = {}
+  if json.kind(message) == "object" then
+    if type(message.content) == "string" and message.content ~= "" then
+      append(events, chunks:text(message.content))
+    end
+    each_call(message, function(_, name, arguments)
+      append(events, chunks:tool_call(call_id(call, chunks.calls + 1), name, arguments))
+    end)
+  end
+  return events
+end
+
 ---@type cliproxy.Provider
 return {
   name = "ollama",
@@ -78,26 +97,20 @@ return {
 
   -- One function a stream: gets each line, returns the client's events; nil at the end of the stream.
   stream_decoder = function(call)
-    local chunks
+    local chunks, ended
     return function(event)
       if not event then
-        return nil
+        return not ended and failure("ollama ended its answer without a last line") or nil
       end
-      local line = assert(json.parse(event.data))
-      if line.error then
-        return { { data = json.encode { error = { message = tostring(line.error), type = "server_error" } } } }
+      local line = json.parse(event.data)
+      if json.kind(line) ~= "object" or json.present(line.error) then
+        ended = true
+        return failure(line and line.error or "ollama sent a line that is no JSON object")
       end
       chunks = chunks or chat_chunks.new(options_of(call, line))
-      local events, message = {}, line.message
-      if json.kind(message) == "object" then
-        if type(message.content) == "string" and message.content ~= "" then
-          append(events, chunks:text(message.content))
-        end
-        each_call(message, function(_, name, arguments)
-          append(events, chunks:tool_call(call_id(call, chunks.calls + 1), name, arguments))
-        end)
-      end
+      local events = events_of(call, chunks, line.message)
       if line.done == true then
+        ended = true
         append(events, chunks:finish(REASONS[line.done_reason] or "stop", usage_of(line)))
       end
       json.close(line)

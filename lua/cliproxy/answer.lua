@@ -198,7 +198,8 @@ local function mapper(work)
         expected = "a function" })
     end
     return function(event)
-      return attempt.guarded(work, "stream_decoder", decode, event)
+      local done, result = attempt.guarded(work, "stream_decoder", decode, event)
+      return done, result == nil and false or result -- there is nothing to keep: the event is in another dialect
     end
   elseif provider.event then
     return function(event)
@@ -216,6 +217,15 @@ local function mapper(work)
     end
     return true
   end
+end
+
+--- Whether the last of what goes out for an event ends the answer.
+local function ends(work, event, result)
+  local last = event
+  if type(result) == "table" then
+    last = result.data ~= nil and result or result[#result]
+  end
+  return last and dialects.of(work.dialect).is_terminal(last)
 end
 
 --- Sends one event's results; nil, failure where the script is to blame; nil where the client is gone.
@@ -236,7 +246,7 @@ local function emit(work, state, event, ok, result)
     return true
   end
   state.started = true
-  if event and dialects.of(work.dialect).is_terminal(event) then
+  if ends(work, event, result) then
     work.exchange:mark_complete()
     work.completed = true
   end

@@ -74,7 +74,7 @@ M.rows = {
 
   -- The provider's server.
   upstream_connect = { 502, "provider {provider} could not be reached: {text}." },
-  upstream_dns = { 502, "provider {provider}: the name of its host could not be resolved: {text}." },
+  upstream_dns = { 502, "provider {provider}: {text}. Check base_url in {file}." },
   upstream_tls = { 502,
     "provider {provider}: no trusted TLS connection: {text}. For a certificate of your own set ca_file." },
   upstream_proxy = { 502, "provider {provider}: the outgoing proxy (proxy_url) failed: {text}." },

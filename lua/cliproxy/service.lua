@@ -77,9 +77,9 @@ local function listen(settings)
       opened = opened + 1
       log.info("listening on " .. url_of(bound, settings))
     elseif settings.listen_is_default and code ~= "address_in_use" and address:find("^%[::1%]") then
-      log.info(("not listening on %s: %s"):format(address, message))
+      log.info(message .. " Going on without it.")
     else
-      return false, ("cannot listen on %s: %s"):format(address, message)
+      return false, message:find("^cannot listen") and message or ("cannot listen on %s: %s"):format(address, message)
     end
   end
   return opened > 0, "no address to listen on"
@@ -95,12 +95,23 @@ local function compare_listen(former, now)
   end
 end
 
+--- A line for each provider that is off because a variable is not set; after a reload only for what is new.
+local function tell_what_is_off(snapshot, former)
+  for _, name in ipairs(snapshot.names) do
+    local instance, before = snapshot.instances[name], former and former.instances[name]
+    if instance.off and instance.enabled and not (before and before.off == instance.off) then
+      log.info(instance.off)
+    end
+  end
+end
+
 local function publish(snapshot)
   local former = live.current()
   live.publish(snapshot)
   apply(snapshot)
   if former then
     compare_listen(former.snapshot.config, snapshot.config)
+    tell_what_is_off(snapshot, former.snapshot)
   end
 end
 
@@ -194,6 +205,7 @@ function M.run(options)
   lock(settings)
   log.info(("cliproxy %s, %s"):format(system.version, settings.path
     or "built-in configuration: demo alone; see config.lua.example"))
+  tell_what_is_off(snapshot)
   local ok
   ok, message = listen(settings)
   if not ok then

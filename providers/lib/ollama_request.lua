@@ -20,8 +20,12 @@ function M.wants_usage(call)
   return json.kind(options) == "object" and options.include_usage == true
 end
 
+local function is_object(value)
+  return json.kind(value) == "object"
+end
+
 local function image_of(part)
-  local url = json.kind(part.image_url) == "object" and part.image_url.url or part.image_url
+  local url = is_object(part.image_url) and part.image_url.url or part.image_url
   return type(url) == "string" and url:match("^data:image/[%w.+-]+;base64,(.+)$")
 end
 
@@ -31,22 +35,26 @@ local function content_of(message)
     return content
   elseif not json.present(content) then
     return ""
+  elseif json.kind(content) ~= "array" then
+    return nil, "content must be text or a list of parts"
   end
   local texts, images = {}, json.array {}
-  for i, part in json.each(content) do
-    if part.type == "text" then
+  for _, part in json.each(content) do
+    local kind = is_object(part) and part.type
+    if kind == "text" and type(part.text) == "string" then
       table.insert(texts, part.text)
-    elseif part.type == "image_url" then
+    elseif kind == "image_url" then
       local image = image_of(part)
       if not image then
-        return nil, "ollama takes images as data: URLs only", i
+        return nil, "ollama takes images as data: URLs only"
       end
       table.insert(images, image)
     else
-      return nil, ("ollama takes no %s parts"):format(tostring(part.type)), i
+      return nil, type(kind) == "string" and kind ~= "text" and "ollama takes no " .. kind .. " parts"
+        or "each part of content must be an object with type and text"
     end
   end
-  return table.concat(texts, "\n"), nil, nil, #images > 0 and images or nil
+  return table.concat(texts, "\n"), nil, #images > 0 and images or nil
 end
 
 local function tool_calls_of(message, names)
@@ -55,12 +63,15 @@ local function tool_calls_of(message, names)
   end
   local calls = json.array {}
   for i, tool_call in json.each(message.tool_calls) do
-    local fn = tool_call["function"]
+    local fn = is_object(tool_call) and tool_call["function"]
+    if not is_object(fn) or type(fn.name) ~= "string" or type(tool_call.id) ~= "string" then
+      return nil, "each of tool_calls must be an object with id and function.name"
+    end
     names[tool_call.id] = fn.name
-    local text = fn.arguments ~= "" and fn.arguments or "{}"
+    local text = type(fn.arguments) == "string" and fn.arguments ~= "" and fn.arguments or "{}"
     local arguments, wrong = json.parse(text)
-    if not arguments then
-      return nil, "arguments of " .. tostring(fn.name) .. " are not JSON: " .. wrong
+    if arguments == nil then
+      return nil, "arguments of " .. fn.name .. " are not JSON: " .. wrong
     end
     calls[i] = { ["function"] = { name = fn.name, arguments = arguments } }
   end
@@ -68,7 +79,10 @@ local function tool_calls_of(message, names)
 end
 
 local function message_of(message, names)
-  local content, wrong, _, images = content_of(message)
+  if not is_object(message) then
+    return nil, "each of messages must be an object"
+  end
+  local content, wrong, images = content_of(message)
   if not content then
     return nil, wrong
   end
@@ -80,7 +94,7 @@ local function message_of(message, names)
     return nil, bad
   end
   out.tool_calls = calls
-  if role == "tool" then
+  if role == "tool" and type(message.tool_call_id) == "string" then
     out.tool_name = names[message.tool_call_id]
   end
   return out
@@ -111,12 +125,27 @@ end
 
 local function format_of(document)
   local wanted = document.response_format
-  if json.kind(wanted) ~= "object" or wanted.type == "text" then
+  if not is_object(wanted) or wanted.type == "text" then
     return nil
-  elseif wanted.type == "json_schema" then
+  elseif wanted.type == "json_schema" and is_object(wanted.json_schema) then
     return wanted.json_schema.schema
   end
   return "json"
+end
+
+--- The field that Ollama cannot honour, and why; nil where there is none.
+local function unsupported(document)
+  for _, name in ipairs(REFUSED) do
+    if json.present(document[name]) and document[name] ~= false then
+      return name, "ollama takes no " .. name
+    end
+  end
+  local choice = document.tool_choice
+  if type(document.n) == "number" and document.n > 1 then
+    return "n", "ollama gives one choice"
+  elseif json.present(choice) and choice ~= "auto" and choice ~= "none" then
+    return "tool_choice", 'ollama decides itself whether to call a tool: tool_choice may be "auto" or "none"'
+  end
 end
 
 --- The body, or nil, message, code, param.
@@ -124,13 +153,9 @@ function M.encode(document, call)
   if call.operation ~= "generate" then
     return nil, "ollama's native API has no " .. call.operation .. " operation here"
   end
-  for _, name in ipairs(REFUSED) do
-    if json.present(document[name]) and document[name] ~= false then
-      return nil, "ollama takes no " .. name, "unsupported_parameter", name
-    end
-  end
-  if type(document.n) == "number" and document.n > 1 then
-    return nil, "ollama gives one choice", "unsupported_parameter", "n"
+  local field, why = unsupported(document)
+  if field then
+    return nil, why, "unsupported_parameter", field
   end
   if json.kind(document.messages) ~= "array" then
     return nil, "messages must be a list", "invalid_type", "messages"

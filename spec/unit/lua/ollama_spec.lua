@@ -49,6 +49,12 @@ describe("ollama's requests", function()
     { '{"messages":[],"n":2}', "n" },
     { '{"messages":"x"}', "messages" },
     { '{}', "messages" },
+    { '{"messages":[],"tool_choice":"required"}', "tool_choice" },
+    { '{"messages":[{"role":"user","content":"x"},3]}', "messages[1]" },
+    { '{"messages":[{"role":"user","content":5}]}', "messages[0]" },
+    { '{"messages":[{"role":"user","content":[3]}]}', "messages[0]" },
+    { '{"messages":[{"role":"user","content":[{"type":"text"}]}]}', "messages[0]" },
+    { '{"messages":[{"role":"assistant","tool_calls":[{"id":5}]}]}', "messages[0]" },
     { '{"messages":[{"role":"user","content":[{"type":"input_audio"}]}]}', "messages[0]" },
     { '{"messages":[{"role":"user","content":[{"type":"image_url","image_url":{"url":"https://x"}}]}]}',
       "messages[0]" },
@@ -97,8 +103,24 @@ describe("ollama's answers", function()
 
   it("that fail in the middle become an error", function()
     local decode = ollama.stream_decoder(call_of("{}", true))
-    local events = decode({ type = "", data = '{"error":"out of memory"}', raw = "" })
-    assert.equal("out of memory", json.parse(events[1].data).error.message)
+    local event = decode({ type = "", data = '{"error":"out of memory"}', raw = "" })
+    assert.equal("out of memory", json.parse(event.data).error.message)
+  end)
+
+  it("that end early or are no JSON become an error, too", function()
+    local function errors_of(...)
+      local decode = ollama.stream_decoder(call_of("{}", true))
+      for _, line in ipairs { ... } do
+        decode({ type = "", data = line, raw = "" })
+      end
+      local out = decode(nil)
+      return out and json.parse(out.data).error.message
+    end
+    assert.matches("without a last line", errors_of('{"message":{"content":"He"},"done":false}'))
+    assert.is_nil(errors_of('{"message":{"content":"He"},"done":true}'))
+    assert.is_nil(errors_of('{"error":"told already"}'))
+    local decode = ollama.stream_decoder(call_of("{}", true))
+    assert.matches("no JSON object", json.parse(decode({ type = "", data = "nonsense", raw = "" }).data).error.message)
   end)
 
   it("have a message where they fail", function()
