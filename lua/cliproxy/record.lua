@@ -9,16 +9,21 @@ local M = {}
 
 local floor = math.floor
 
--- Joined, not formatted: this runs for every request, and a format of this size costs three times as much.
+-- Joined of known pieces, not formatted: this runs for every request, and a format of this size costs five times as
+-- much, most of it for numbers.
+local WHOLE_MAX = 1000
+local wholes, tenths = {}, {}
+for i = 0, WHOLE_MAX do
+  wholes[i], tenths[i] = tostring(i), ("%.1fms"):format(i / 10)
+end
+
 local function milliseconds(seconds)
   if not seconds then
     return "-"
-  elseif seconds >= 0.1 then
-    return floor(seconds * 1000 + 0.5) .. "ms"
+  elseif seconds < 0.1 then
+    return tenths[floor(seconds * 10000 + 0.5)]
   end
-  local tenths = floor(seconds * 10000 + 0.5)
-  local digit = tenths % 10
-  return (tenths - digit) / 10 .. "." .. digit .. "ms"
+  return floor(seconds * 1000 + 0.5) .. "ms"
 end
 
 local function models(work)
@@ -37,15 +42,16 @@ local function tokens(work)
   elseif cached and cached > 0 then
     return " in " .. (input or "?") .. " cached " .. cached .. " out " .. (output or "?")
   end
-  return " in " .. (input or "?") .. " out " .. (output or "?")
+  return " in " .. (wholes[input] or input or "?") .. " out " .. (wholes[output] or output or "?")
 end
 
 local function line(before, work)
   local exchange, key, note = work.exchange, work.key, work.note
+  local written = exchange.written
   return before .. (work.method or exchange.method) .. " " .. (work.path or exchange.path)
     .. (key and key ~= "" and " key " .. key .. " " or " ") .. models(work) .. (work.stream and " stream " or " whole ")
-    .. (work.status or 0) .. " " .. milliseconds(work.first_at) .. " " .. milliseconds(work.ended_at) .. tokens(work)
-    .. " " .. exchange.written .. (note and "B: " .. note or "B")
+    .. (wholes[work.status] or "0") .. " " .. milliseconds(work.first_at) .. " " .. milliseconds(work.ended_at)
+    .. tokens(work) .. " " .. (wholes[written] or written) .. (note and "B: " .. note or "B")
 end
 
 --- The line for people. Bodies, queries, headers and keys are never part of it.

@@ -13,6 +13,10 @@
 #define LINE_MAX_   (16 * CPX_KB)
 
 static const char *const names[] = {"debug", "info", "warn", "error"};
+static const char *const text_levels[] = {" debug ", " info  ", " warn  ", " error "};
+static const char *const json_levels[] = {
+    "\",\"level\":\"debug\",\"message\":\"", "\",\"level\":\"info\",\"message\":\"",
+    "\",\"level\":\"warn\",\"message\":\"", "\",\"level\":\"error\",\"message\":\""};
 
 static struct {
   cpx_buf pending;
@@ -69,7 +73,10 @@ static int add_time(cpx_buf *b) {
     strftime(state.stamp, sizeof state.stamp, "%Y-%m-%dT%H:%M:%S", &parts);
     state.second = now.tv_sec;
   }
-  return cpx_buf_printf(b, "%s.%03ld", state.stamp, now.tv_nsec / 1000000);
+  unsigned ms = (unsigned)(now.tv_nsec / 1000000);
+  char text[] = {'.', (char)('0' + ms / 100), (char)('0' + ms / 10 % 10), (char)('0' + ms % 10)};
+  int err = cpx_buf_add_str(b, state.stamp);
+  return err ? err : cpx_buf_add(b, text, sizeof text);
 }
 
 /* Control bytes (and for JSON quote and backslash) as escapes: one message stays one line. */
@@ -77,6 +84,7 @@ static int add_escaped(cpx_buf *b, cpx_slice s) {
   size_t run = 0;
   for (size_t i = 0; i < s.n; i++) {
     unsigned char c = (unsigned char)s.p[i];
+    if (c > '\\' && c != 0x7f) continue; /* most letters */
     bool special = c < 0x20 || c == 0x7f || (state.json && (c == '"' || c == '\\'));
     if (!special) continue;
     int err = cpx_buf_add(b, s.p + run, i - run);
@@ -90,7 +98,7 @@ static int add_escaped(cpx_buf *b, cpx_slice s) {
 static int add_line(cpx_buf *b, enum cpx_log_level level, cpx_slice message, cpx_slice fields) {
   int err = state.json ? cpx_buf_add_str(b, "{\"time\":\"") : 0;
   if (!err) err = add_time(b);
-  if (!err) err = cpx_buf_printf(b, state.json ? "\",\"level\":\"%s\",\"message\":\"" : " %-5s ", names[level]);
+  if (!err) err = cpx_buf_add_str(b, state.json ? json_levels[level] : text_levels[level]);
   if (!err) err = add_escaped(b, message);
   if (state.json) {
     if (!err) err = cpx_buf_add_str(b, fields.n ? "\"," : "\"");

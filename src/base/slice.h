@@ -23,12 +23,13 @@ static inline cpx_slice cpx_slice_str(const char *s) {
 }
 
 static inline bool cpx_slice_eq(cpx_slice a, cpx_slice b) {
-  return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);
+  return a.n == b.n && (a.n == 0 || (a.p[0] == b.p[0] && memcmp(a.p, b.p, a.n) == 0));
 }
 
-/* ASCII case ignored: header names. */
+/* ASCII case ignored: header names. Most differ in their first letter already. */
 static inline bool cpx_slice_ieq(cpx_slice a, cpx_slice b) {
-  return a.n == b.n && (a.n == 0 || strncasecmp(a.p, b.p, a.n) == 0);
+  if (a.n != b.n) return false;
+  return a.n == 0 || (((a.p[0] ^ b.p[0]) & ~0x20) == 0 && strncasecmp(a.p, b.p, a.n) == 0);
 }
 
 static inline bool cpx_slice_starts(cpx_slice a, cpx_slice prefix) {

@@ -93,6 +93,7 @@ static bool is_ours(cpx_slice name, int status) {
       {"connection", 10},        {"keep-alive", 10},     {"proxy-connection", 16}, {"te", 2},
       {"transfer-encoding", 17}, {"content-length", 14}, {"trailer", 7},           {"date", 4},
   };
+  if (name.n > 17) return false;
   for (size_t i = 0; i < sizeof(ours) / sizeof(*ours); i++) {
     if (cpx_slice_ieq(name, ours[i])) return true;
   }
@@ -116,6 +117,15 @@ static void put_str(cpx_buf *b, const char *s) {
   put(b, s, strlen(s));
 }
 
+static void put_number(cpx_buf *b, uint64_t n) {
+  char digits[20];
+  size_t at = sizeof digits;
+  do {
+    digits[--at] = (char)('0' + n % 10);
+  } while (n /= 10);
+  put(b, digits + at, sizeof digits - at);
+}
+
 static void put_headers(cpx_exchange *ex, cpx_buf *b, int status, const cpx_header *headers, size_t count) {
   for (size_t i = 0; i < count; i++) {
     const cpx_header *h = &headers[i];
@@ -137,14 +147,19 @@ static int format_head(cpx_exchange *ex, cpx_buf *b, int status, const cpx_heade
   for (size_t i = 0; i < count; i++) room += headers[i].name.n + headers[i].value.n + 4;
   int err = cpx_buf_reserve(b, room);
   if (err) return err;
-  char line[80];
-  put(b, line, (size_t)snprintf(line, sizeof(line), "HTTP/1.1 %d %s\r\n", status, reason_of(status)));
+  put_str(b, "HTTP/1.1 ");
+  put_number(b, (uint64_t)status);
+  put(b, " ", 1);
+  put_str(b, reason_of(status));
+  put(b, "\r\n", 2);
   put_headers(ex, b, status, headers, count);
   put_str(b, date_line(ex->server));
   if (ex->no_body) {
     /* 204 and 304 have neither */
   } else if (ex->length >= 0) {
-    put(b, line, (size_t)snprintf(line, sizeof(line), "Content-Length: %lld\r\n", (long long)ex->length));
+    put_str(b, "Content-Length: ");
+    put_number(b, (uint64_t)ex->length);
+    put(b, "\r\n", 2);
   } else {
     put_str(b, "Transfer-Encoding: chunked\r\n");
   }

@@ -207,10 +207,12 @@ static bool take(walk *w, unsigned to) {
 /* The rows of `mask` that go on with `key` at this depth. */
 static uint32_t narrow(const walk *w, uint32_t mask, unsigned depth, cpx_slice key) {
   uint32_t out = 0;
+  char first = key.n ? *key.p : '\0';
   for (uint32_t left = mask; left; left &= left - 1) {
     unsigned i = (unsigned)__builtin_ctz(left);
     const char *want = w->rows[i].keys[depth];
-    if (want && strlen(want) == key.n && memcmp(want, key.p, key.n) == 0) out |= 1u << i;
+    if (!want || *want != first) continue;
+    if (strncmp(want, key.p, key.n) == 0 && want[key.n] == '\0') out |= 1u << i;
   }
   return out;
 }

@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 static bool is_token(char c) {
+  if ((c >= 'a' && c <= 'z') || c == '-') return true; /* nearly all */
   return isalnum((unsigned char)c) || (c != '\0' && strchr("!#$%&'*+-.^_`|~", c));
 }
 
@@ -133,6 +134,8 @@ static bool listed(cpx_slice name, const cpx_slice *list, size_t count) {
 }
 
 bool up_is_hop_header(cpx_slice name) {
+  char first = name.n ? (char)(name.p[0] | 0x20) : '\0';
+  if (first != 'c' && first != 'k' && first != 'p' && first != 't' && first != 'u') return false;
   static const cpx_slice list[] = {CPX_SLICE("te"),         CPX_SLICE("trailer"),    CPX_SLICE("upgrade"),
                                    CPX_SLICE("connection"), CPX_SLICE("keep-alive"), CPX_SLICE("transfer-encoding")};
   return (name.n > 6 && strncasecmp(name.p, "proxy-", 6) == 0) || listed(name, list, sizeof list / sizeof *list);
