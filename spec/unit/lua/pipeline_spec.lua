@@ -455,7 +455,10 @@ describe("hooks", function()
         local n = 0
         return function(event)
           n = n + 1
-          return event and { data = event.data .. n } or { data = "[DONE]" }
+          if event and event.data == "quiet" then
+            return nil
+          end
+          return event and { { data = event.data .. n } } or { { data = "last" }, { data = "[DONE]" } }
         end
       end,
       decode_error = function(_, body)
@@ -470,9 +473,10 @@ describe("hooks", function()
     assert.equal('{"q":"hi","s":false}', upstream.body)
     assert.equal('{"answer":5}', exchange:output())
     exchange = run { provider = own, request = { body = body:gsub("}$", ',"stream":true}') },
-      reply = fakes.reply { events = { { data = "a", raw = "a\n" } },
+      reply = fakes.reply { events = { { data = "a", raw = "a\n" }, { data = "quiet", raw = "quiet\n" } },
         headers = { ["content-type"] = "application/x-ndjson" } } }
-    assert.equal("data: a1\n\ndata: [DONE]\n\n", exchange:output())
+    assert.equal("data: a1\n\ndata: last\n\ndata: [DONE]\n\n", exchange:output())
+    assert.is_true(exchange.complete) -- the client may leave now
     assert.matches("^text/event%-stream", exchange.headers_sent["content-type"])
     refused(run { provider = own, request = { body = body }, reply = fakes.reply { status = 500,
       body = '{"oops":"broken"}' } }, 500,
