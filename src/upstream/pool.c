@@ -75,6 +75,12 @@ static void on_ready(uv_poll_t *poll, int status, int events) {
   pool_settle(pool);
 }
 
+static bool is_connected(int fd) {
+  struct sockaddr_storage peer;
+  socklen_t size = sizeof peer;
+  return getpeername(fd, (struct sockaddr *)&peer, &size) == 0;
+}
+
 static int on_socket(CURL *easy, curl_socket_t fd, int what, void *user, void *socket_user) {
   (void)easy;
   (void)socket_user;
@@ -83,8 +89,10 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *user, void *s
   if (what == CURL_POLL_REMOVE) {
     if (!w) return 0;
     w->wanted = 0;
-    if (!w->opened)
-      watch_free(pool->up, w); /* the resolver's own pipe */
+    /* The resolver's own pipe; or a socket that never connected: libcurl closes such a one without a word, and a watch
+     * that outlives its descriptor is libuv's end. */
+    if (!w->opened || !is_connected(fd))
+      watch_free(pool->up, w);
     else
       uv_unref((uv_handle_t *)&w->poll);
     return 0;
@@ -104,7 +112,14 @@ curl_socket_t up_open_socket(void *user, curlsocktype purpose, struct curl_socka
   up_pool *pool = user;
   int fd = socket(address->family, address->socktype | SOCK_CLOEXEC | SOCK_NONBLOCK, address->protocol);
   if (fd < 0) return CURL_SOCKET_BAD;
-  if (!watch_new(pool, fd, true)) {
+  /* One address failed and the next is tried: libcurl may take the new socket for the old one, of the same number, and
+   * not ask again for what it waits for. */
+  up_watch *stale = watch_of(pool->up, fd);
+  int wanted = stale ? stale->wanted : 0;
+  if (stale) watch_free(pool->up, stale);
+  up_watch *w = watch_new(pool, fd, true);
+  if (w && wanted && uv_poll_start(&w->poll, wanted, on_ready) == 0) w->wanted = w->armed = wanted;
+  if (!w) {
     close(fd);
     errno = ENOMEM;
     return CURL_SOCKET_BAD;

@@ -248,6 +248,100 @@ static void cancelling_while_a_name_resolves_does_not_wait(void) {
   bed_free(&b);
 }
 
+/* A call that comes after others failed or were cancelled before they had a connection, on descriptors of the same
+ * numbers. */
+static void check_good_call(bed *b) {
+  answer a = {OK_HELLO, .then = THEN_KEEP};
+  mock *m = mock_start(&a, 1, NULL, NULL, NULL);
+  char url[200];
+  snprintf(url, sizeof url, "%s/", m->base);
+  cpx_call_options o = {.method = "GET", .url = url};
+  record r = {0};
+  call(b, &r, &o);
+  CHECK_STR(r.text, "");
+  CHECK_INT(r.status, 200);
+  record_deinit(&r);
+  mock_stop(m);
+}
+
+/* A port whose queue is full: further connections wait for an answer. */
+typedef struct crowd {
+  int fd, waiting[3];
+  char url[100];
+} crowd;
+
+static void crowd_start(crowd *c) {
+  struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+  socklen_t n = sizeof a;
+  c->fd = socket(AF_INET, SOCK_STREAM, 0);
+  REQUIRE(bind(c->fd, (struct sockaddr *)&a, n) == 0 && getsockname(c->fd, (struct sockaddr *)&a, &n) == 0);
+  REQUIRE(listen(c->fd, 0) == 0);
+  for (int i = 0; i < 3; i++) {
+    c->waiting[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+    (void)!connect(c->waiting[i], (struct sockaddr *)&a, n);
+  }
+  snprintf(c->url, sizeof c->url, "http://127.0.0.1:%d/", ntohs(a.sin_port));
+}
+
+static void crowd_stop(crowd *c) {
+  for (int i = 0; i < 3; i++) close(c->waiting[i]);
+  close(c->fd);
+}
+
+static void cancelling_while_it_connects_leaves_no_trace(void) {
+  bed b = bed_new();
+  crowd c;
+  crowd_start(&c);
+  /* Cancelled before the loop looked at its socket for the first time, and later. */
+  for (int turns = 1; turns <= 4; turns++) {
+    cpx_call_options o = {.method = "GET", .url = c.url};
+    record r = {0};
+    begin(&b, &r, &o);
+    for (int i = 0; i < turns; i++) cpx_loop_turn(b.loop, false);
+    cpx_source_cancel(r.source);
+    cpx_loop_turn(b.loop, false);
+    CHECK_INT(r.ends, 0);
+    record_deinit(&r);
+    check_good_call(&b);
+  }
+  crowd_stop(&c);
+  bed_free(&b);
+}
+
+static void a_time_out_while_it_connects_leaves_no_trace(void) {
+  bed b = bed_new();
+  crowd c;
+  crowd_start(&c);
+  cpx_call_options o = {.method = "GET", .url = c.url, .connect_ms = 50};
+  record r = {0};
+  call(&b, &r, &o);
+  CHECK_INT(r.err, CPX_ETIMEOUT);
+  record_deinit(&r);
+  check_good_call(&b);
+  crowd_stop(&c);
+  bed_free(&b);
+}
+
+static void a_refused_connect_leaves_no_trace(void) {
+  bed b = bed_new();
+  struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+  socklen_t n = sizeof a;
+  int fd = socket(AF_INET, SOCK_STREAM, 0); /* bound, not listening */
+  REQUIRE(bind(fd, (struct sockaddr *)&a, n) == 0 && getsockname(fd, (struct sockaddr *)&a, &n) == 0);
+  char url[100];
+  snprintf(url, sizeof url, "http://127.0.0.1:%d/", ntohs(a.sin_port));
+  for (int i = 0; i < 3; i++) {
+    cpx_call_options o = {.method = "GET", .url = url};
+    record r = {0};
+    call(&b, &r, &o);
+    CHECK_HAS(r.text, "Connection refused");
+    record_deinit(&r);
+  }
+  check_good_call(&b);
+  close(fd);
+  bed_free(&b);
+}
+
 /* What is sent. */
 
 static void sends_what_was_asked_and_nothing_else(void) {
@@ -408,6 +502,9 @@ int main(int argc, char **argv) {
   RUN(a_closed_port_is_a_failed_connect);
   RUN(an_unknown_name_is_a_dns_error);
   RUN(cancelling_while_a_name_resolves_does_not_wait);
+  RUN(cancelling_while_it_connects_leaves_no_trace);
+  RUN(a_time_out_while_it_connects_leaves_no_trace);
+  RUN(a_refused_connect_leaves_no_trace);
   RUN(sends_what_was_asked_and_nothing_else);
   RUN(bodies_of_every_size_arrive_whole);
   RUN(an_early_refusal_of_a_large_body_is_an_answer);
