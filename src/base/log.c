@@ -63,6 +63,10 @@ void cpx_log_flush(void) {
   cpx_buf_clear(&state.pending, FLUSH_AT);
 }
 
+size_t cpx_log_pending(void) {
+  return state.pending.len;
+}
+
 /* Local time to the millisecond; the date part is printed once a second. */
 static int add_time(cpx_buf *b) {
   struct timespec now;

@@ -1,7 +1,7 @@
 /* log.h - one line a message, to standard error, as text or JSON.
  *
- * Lines are collected and written once a loop turn (cpx_log_flush; the loop calls it), or at once for errors and when
- * the collection outgrows 64 KB. No secrets: callers pass masked values. Control characters in messages are escaped, so
+ * Lines are collected and written by the loop (cpx_log_flush), within 10 ms, or at once for errors and when the
+ * collection outgrows 64 KB. No secrets: callers pass masked values. Control characters in messages are escaped, so
  * that a request cannot forge a line.
  */
 #ifndef CPX_BASE_LOG_H
@@ -27,5 +27,7 @@ void cpx_log(enum cpx_log_level level, const char *format, ...) CPX_PRINTF(2, 3)
  * log is JSON; may be empty. */
 void cpx_log_line(enum cpx_log_level level, cpx_slice message, cpx_slice fields);
 void cpx_log_flush(void);
+/* Bytes that wait to be written. */
+size_t cpx_log_pending(void);
 
 #endif

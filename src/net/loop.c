@@ -7,6 +7,7 @@
 
 /* Turns that closing may take in cpx_loop_free: a close callback may queue a job that closes something else. */
 #define FREE_TURNS 64
+#define LOG_MS     10
 
 static void settle(cpx_loop *loop);
 
@@ -76,10 +77,23 @@ static void run_list(cpx_list *list) {
   }
 }
 
+static void on_log_timer(cpx_timer *timer) {
+  cpx_loop *loop = CPX_CONTAINER(timer, cpx_loop, log_timer);
+  loop->log_ms = uv_now(&loop->uv);
+  cpx_log_flush();
+}
+
+/* After a pause at once, under load all lines of LOG_MS in one write. */
+static void write_log(cpx_loop *loop) {
+  if (cpx_timer_active(&loop->log_timer)) return;
+  uint64_t due = loop->log_ms + LOG_MS, now = uv_now(&loop->uv);
+  if (now >= due || cpx_timer_start(&loop->log_timer, due - now)) on_log_timer(&loop->log_timer);
+}
+
 static void settle(cpx_loop *loop) {
   for (int round = 0; round < CPX_LOOP_ROUNDS && !cpx_list_empty(&loop->jobs); round++) run_list(&loop->jobs);
   run_list(&loop->flushes);
-  cpx_log_flush();
+  if (cpx_log_pending() > 0) write_log(loop);
 }
 
 /* -- The turn. -------------------------------------------------------------------------------------------------- */
@@ -196,6 +210,7 @@ int cpx_loop_new(cpx_loop **out) {
     free(loop);
     return CPX_EIO;
   }
+  cpx_timer_init(&loop->log_timer, loop, on_log_timer);
   int err = open_handles(loop);
   if (err) {
     cpx_loop_free(loop);
@@ -243,6 +258,7 @@ static void close_own(uv_handle_t *handle, void *arg) {
 
 int cpx_loop_free(cpx_loop *loop) {
   struct leak_count count = {.loop = loop};
+  cpx_timer_stop(&loop->log_timer);
   for (int i = 0; i < FREE_TURNS; i++) {
     uv_run(&loop->uv, UV_RUN_NOWAIT);
     settle(loop); /* libuv turns only while a handle is alive; jobs may wait without one */

@@ -28,6 +28,8 @@ struct cpx_loop {
   uv_idle_t idle;
   uv_async_t async;
   cpx_timers timers;
+  cpx_timer log_timer;
+  uint64_t log_ms; /* when the log was last written */
   cpx_list jobs, flushes;
   cpx_list next;  /* for the turn after this one */
   cpx_list ready; /* for this turn, behind its poll */
