@@ -51,14 +51,13 @@ function M.cpu(row, rival, scale)
   local function more(...) for _, text in ipairs { ... } do list[#list + 1] = text end end
   if row.warm then more("--warm", tostring(math.ceil(row.warm * scale))) end
   if row.contains then more("--contains", row.contains) end
-  if row.plan then more("--header", "idempotency-key: mock:" .. row.plan) end
   local report = mock_upstream.load(list, 300)
   assert(report.errors == 0, ("%s, %s: %s"):format(row.name, rival.name, report.first_error))
   return report.cpu_ns / 1000 / report[row.unit]
 end
 
 local SMALL = '{"model":"bench","messages":[{"role":"user","content":"Say hello."}]}'
-local STREAM = '{"model":"bench","stream":true,"messages":[]}'
+local STREAM = '{"model":"mock-%s","stream":true,"messages":[]}'
 local CHAT = "/v1/chat/completions"
 
 local function latency(context)
@@ -79,9 +78,9 @@ end
 
 local function gap(context)
   local function p99(address)
-    local report = mock_upstream.load({ "--to", address, "--path", CHAT, "--data", STREAM, "--header",
-      "idempotency-key: mock:events=400,pace=5", "--requests", tostring(math.max(1, math.floor(5 * context.scale))),
-        "--contains", "[DONE]" }, 120)
+    local report = mock_upstream.load({ "--to", address, "--path", CHAT, "--data",
+      STREAM:format("events=400,pace=5"), "--requests", tostring(math.max(1, math.floor(5 * context.scale))),
+      "--contains", "[DONE]" }, 120)
     assert(report.errors == 0, report.first_error)
     return report.gap.p99
   end
@@ -139,10 +138,9 @@ local function per_stream(context, mock, url, more)
   local rival = fresh(context, url, more)
   for _ = 1, 50 do http.request(rival.address, { path = CHAT, body = SMALL }) end
   local before = rivals.memory(rival, "Rss")
-  local load = mock_upstream.load_start { "--to", rival.address, "--path", CHAT, "--data", STREAM, "--connections",
-    tostring(count),
-    "--requests", tostring(count), "--ramp", "1000", "--header", "idempotency-key: mock:events=20,pace=1000",
-      "--contains", "[DONE]" }
+  local load = mock_upstream.load_start { "--to", rival.address, "--path", CHAT, "--data",
+    STREAM:format("events=20,pace=1000"), "--connections", tostring(count), "--requests", tostring(count), "--ramp",
+    "1000", "--contains", "[DONE]" }
   process.eventually("all streams are live", function()
     if load.process:ended() then error("the load ended early: " .. load.process:text()) end
     return mock.stats_of().active >= count

@@ -112,7 +112,7 @@ return {
   dialects = { "openai_chat", "openai_responses", "anthropic", "gemini" },
   auth = "bearer",
   options = { base_url = { type = "url", required = true }, api_key = { type = "string", secret = true } },
-  models = { "bench*" },
+  models = { "bench*", "mock-*" },
   shape = function(call) call.headers["x-bench"] = "MARK" end,
 }
 ]]

@@ -1,7 +1,7 @@
 --- What is measured by load: one row each, as data. `unit` counts what the CPU time is divided by.
 ---
 --- mark = { of = rival, plus = µs } or { of = rival, times = factor }: the mark is made from that rival's figure of
---- the same run.
+--- the same run. A model "mock-PLAN" tells the mock upstream what to do: the floor passes bodies alone.
 local CHAT = "/v1/chat/completions"
 
 return {
@@ -12,14 +12,14 @@ return {
   },
   {
     name = "burst", title = "stream in a burst, same dialect; µs CPU an event", unit = "events",
-    path = CHAT, data = '{"model":"bench","stream":true,"messages":[{"role":"user","content":"Go."}]}',
-      plan = "events=1000",
+    path = CHAT,
+    data = '{"model":"mock-events=1000","stream":true,"messages":[{"role":"user","content":"Go."}]}',
     connections = 4, requests = 400, warm = 20, contains = "[DONE]", mark = { of = "nginx", times = 1.2 },
   },
   {
     name = "paced", title = "stream paced 5 ms, same dialect; µs CPU an event", unit = "events",
-    path = CHAT, data = '{"model":"bench","stream":true,"messages":[{"role":"user","content":"Go."}]}',
-      plan = "events=400,pace=5",
+    path = CHAT,
+    data = '{"model":"mock-events=400,pace=5","stream":true,"messages":[{"role":"user","content":"Go."}]}',
     connections = 50, requests = 50, contains = "[DONE]", mark = { of = "nginx", times = 1.3 },
   },
   {
