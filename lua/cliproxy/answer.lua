@@ -50,6 +50,14 @@ local function head_of(work, reply)
   return head
 end
 
+--- The head goes out: from here on a failure ends the answer, and nothing runs again.
+local function begun(work)
+  work.first_at = work.exchange.age
+  if work.past_scripts then
+    work.past_scripts()
+  end
+end
+
 --- Reads what the tap saw into the record.
 local function note_usage(work, reply)
   local message
@@ -87,7 +95,7 @@ end
 local function relay(work, reply)
   local exchange = work.exchange
   exchange:start(work.status, head_of(work, reply), reply.length, reply, headers.down)
-  work.first_at = exchange.age
+  begun(work)
   work.relaying = true -- the relay itself notices that the client leaves, and whether that was after the end
   local how = reply:relay(exchange, true)
   work.relaying = false
@@ -199,7 +207,10 @@ local function mapper(work)
     end
     return function(event)
       local done, result = attempt.guarded(work, "stream_decoder", decode, event)
-      return done, result == nil and false or result -- there is nothing to keep: the event is in another dialect
+      if result == nil then
+        return done, false -- nothing to keep: the event is in another dialect
+      end
+      return done, result
     end
   elseif provider.event then
     return function(event)
@@ -289,7 +300,7 @@ local function pump(work, reply)
     head["content-type"] = reframe.content_type(work.framing)
   end
   exchange:start(work.status, head, nil, reply, headers.down)
-  work.first_at = exchange.age
+  begun(work)
   failure = pull(work, reply, map)
   note_usage(work, reply)
   if failure then
@@ -329,7 +340,7 @@ local function transform(work, reply, hook)
     head[name] = value
   end
   head["content-type"], head["content-encoding"] = "application/json", nil
-  work.first_at = work.exchange.age
+  begun(work)
   work.exchange:respond(reply.status, head, type(result) == "table" and json.encode(result) or result)
 end
 

@@ -36,7 +36,8 @@ function M.publish(snapshot)
   end
 end
 
---- Takes the current generation off: the one before it serves again.
+--- Takes the current generation off: the one before it serves again. Other requests that hold the failed one still
+--- find what was before it.
 ---@param failed cliproxy.Live ignored where it no longer is the current one
 ---@return boolean done
 function M.roll_back(failed)
@@ -44,7 +45,7 @@ function M.roll_back(failed)
   if failed ~= current or not before then
     return false
   end
-  current, failed.before = before, nil
+  current = before
   lives[before] = true
   if failed.holders == 0 then
     lives[failed] = nil

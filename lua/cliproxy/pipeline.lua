@@ -55,6 +55,7 @@ local M = {}
 ---@field gone fun(work: cliproxy.Work): boolean? for `exchange:on_gone`
 ---@field note? string for the log
 ---@field script_error? string
+---@field past_scripts? fun() told when a head goes out: no script can fail this request any more as a whole
 ---@field finished? boolean
 
 --- Endpoints that are answered here: operation → function(work, headers). Filled by `service`, which knows them all.
@@ -243,14 +244,9 @@ local function attempts(work)
 end
 
 --- Attempts and answer. Nil: answered.
----@param settled? fun() called once the attempts are past the scripts
 ---@return cliproxy.Failure?
-local function attempt_and_answer(work, settled)
+local function attempt_and_answer(work)
   local reply, failure = attempts(work)
-  local failed_again = failure and work.script_error or reply and reply.script_failed
-  if settled and not failed_again then
-    settled()
-  end
   if reply then
     failure = answer.give(work, reply)
     reply:close()
@@ -263,9 +259,14 @@ local function on_the_former(work, failure, before)
   local failed, message = work.live, work.script_error or failure.text
   local script = work.target and work.target.instance.script or work.snapshot.config.file
   rollback.rewind(work, before)
-  local again = attempt_and_answer(work, function()
+  work.past_scripts = function()
+    work.past_scripts = nil
     rollback.settle(failed, script, message)
-  end)
+  end
+  local again = attempt_and_answer(work)
+  if work.past_scripts and not (again and rollback.is_fault(again)) then
+    work.past_scripts()
+  end
   return again
 end
 

@@ -12,6 +12,13 @@ M.on_rollback = nil
 
 local SCRIPT_FAULTS = { script_error = true, script_result = true, route_error = true }
 
+--- Whether a script or a route function is to blame.
+---@param failure cliproxy.Failure
+---@return boolean
+function M.is_fault(failure)
+  return SCRIPT_FAULTS[failure.code] or false
+end
+
 --- Whether the code that failed is another one in the generation before.
 local function was_changed(work, before)
   local now, former = work.snapshot, before.snapshot
@@ -31,7 +38,7 @@ end
 function M.candidate(work, failure)
   local before = work.live.before
   local exchange = work.exchange
-  if not SCRIPT_FAULTS[failure.code] or not before or exchange.head_sent or exchange.gone then
+  if not M.is_fault(failure) or not before or exchange.head_sent or exchange.gone then
     return nil
   end
   return was_changed(work, before) and before or nil

@@ -1,4 +1,4 @@
---- A script that passes its check and fails live goes back to the version before, and its request runs again there. #both
+--- A script that passes its check and fails live goes back to the version before, and its request runs again there.
 local daemon = require "spec.support.daemon"
 local mock_upstream = require "spec.support.mock_upstream"
 local process = require "spec.support.process"
@@ -20,6 +20,7 @@ end
 local GOOD = script 'shape = function(call) call.headers["openai-version"] = "good" end,'
 local BAD_SHAPE = script "shape = function(call) return call.nothing.x end,"
 local BAD_SOMETIMES = script 'shape = function(call) if call.body.user == "odd" then error("odd") end end,'
+local BAD_ANSWERS = script 'response = function(call) if call.model == "up" then error("odd answer") end end,'
 local BAD_RESPONSE = script "response = function(call, document) return call.nothing.x end,"
 local BAD_EXECUTE = script "execute = function(call, reply) return call.nothing.x end,"
 local ENDLESS = script "shape = function() while true do end end,"
@@ -80,6 +81,15 @@ describe("a script that fails live #both", function()
     assert.equal(200, ask().status)
   end)
 
+  it("stays where the version before fails on the answer to the same request", function()
+    save(BAD_ANSWERS, 2)
+    save(BAD_ANSWERS .. "-- the same mistake", 3)
+    local answer = ask()
+    assert.equal(500, answer.status)
+    assert.matches("response%(%).*odd answer", answer.body)
+    assert.equal(3, proxy:deep().configuration.generation)
+  end)
+
   it("answers 500 with file, line and hook where there is no version before", function()
     proxy:stop()
     proxy = daemon.start {
@@ -88,7 +98,8 @@ describe("a script that fails live #both", function()
     }
     local answer = ask()
     assert.equal(500, answer.status)
-    assert.matches("providers/up%.lua:%d+: shape%(%): attempt to index.*Generation 1 still serves new requests%.", answer.body)
+    assert.matches("providers/up%.lua:%d+: shape%(%): attempt to index.*Generation 1 still serves new requests%.",
+      answer.body)
   end)
 
   it("goes back for a route function of config.lua, too", function()
