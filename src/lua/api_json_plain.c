@@ -1,5 +1,6 @@
 /* Between nodes and plain values: kinds, raw bytes, copies, marks. */
 #include "lua/json_node.h"
+#include "lua/vm.h"
 
 static void push_mark(lua_State *L, const char *key) {
   lua_pushlightuserdata(L, (void *)key);
@@ -116,6 +117,7 @@ static void push_copies(lua_State *L, const cpx_json_doc *doc, cpx_json_node id,
   lua_createtable(L, object ? 0 : (int)n, object ? (int)n : 0);
   cpx_json_iter it = cpx_json_each(doc, id);
   while (cpx_json_next(&it)) {
+    if (it.index % CPX_BUDGET_ROUNDS == 0 && cpx_budget_over(L)) luaL_error(L, "%s", cpx_error_text(CPX_EBUDGET));
     if (object) cpx_json_push_string(L, doc, it.key);
     push_copy(L, doc, it.value);
     if (object)

@@ -1,5 +1,6 @@
 /* Lua values as JSON text. Nothing here raises: the buffer belongs to somebody else. */
 #include "lua/json_node.h"
+#include "lua/vm.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -62,12 +63,19 @@ static int write_string(writer *w, cpx_slice text) {
   return err ? fail_code(w, err) : 0;
 }
 
+/* Large tables take long, and no hook interrupts C. */
+static int check_budget(writer *w, size_t round) {
+  if (round % CPX_BUDGET_ROUNDS != 0 || !cpx_budget_over(w->L)) return 0;
+  return fail_code(w, CPX_EBUDGET);
+}
+
 /* -- Arrays. ------------------------------------------------------------------------------------------------------ */
 
 static int write_array(writer *w, int table, int n) {
   int err = put(w, "[", 1);
   for (int i = 1; !err && i <= n; i++) {
     if (i > 1) err = put(w, ",", 1);
+    if (!err) err = check_budget(w, (size_t)i);
     lua_rawgeti(w->L, table, i);
     if (!err && lua_isnil(w->L, -1)) err = fail(w, CPX_EINVAL, "an array with a hole: use json.null, or leave it out");
     if (!err) err = write_value(w, lua_gettop(w->L));
@@ -89,10 +97,12 @@ static int compare(const void *a, const void *b) {
 static int push_pair(writer *w, int table, int i, entry *e) {
   lua_State *L = w->L;
   lua_rawgeti(L, table, i);
-  if (!lua_istable(L, -1)) lua_newtable(L);
-  lua_rawgeti(L, -1, 1);
-  lua_rawgeti(L, -2, 2);
-  if (lua_type(L, -2) != LUA_TSTRING || lua_isnil(L, -1))
+  bool pair = lua_istable(L, -1);
+  if (pair) {
+    lua_rawgeti(L, -1, 1);
+    lua_rawgeti(L, -2, 2);
+  }
+  if (!pair || lua_type(L, -2) != LUA_TSTRING || lua_isnil(L, -1))
     return fail(w, CPX_EINVAL, "the sequence part of json.object{} lists pairs: { \"key\", value }");
   e->key.p = lua_tolstring(L, -2, &e->key.n);
   e->pair = i;
@@ -113,8 +123,13 @@ static int list_fields(writer *w, int table, int pairs, entry *entries, size_t *
   lua_State *L = w->L;
   *n = 0;
   lua_pushnil(L);
-  while (lua_next(L, table)) {
+  for (size_t round = 1; lua_next(L, table); round++) {
     lua_pop(L, 1);
+    int err = check_budget(w, round);
+    if (err) {
+      lua_pop(L, 1);
+      return err;
+    }
     if (lua_type(L, -1) == LUA_TSTRING) {
       if (entries) entries[*n] = (entry){{0}, 0}, entries[*n].key.p = lua_tolstring(L, -1, &entries[*n].key.n);
       (*n)++;
@@ -161,6 +176,7 @@ static int write_entries(writer *w, int table, const entry *entries, size_t n) {
   int err = put(w, "{", 1);
   for (size_t i = 0; !err && i < n; i++) {
     if (i > 0) err = put(w, ",", 1);
+    if (!err) err = check_budget(w, i + 1);
     if (!err) err = write_entry(w, table, &entries[i]);
   }
   return err ? err : put(w, "}", 1);

@@ -2,6 +2,7 @@
 #include "lua/vm.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #define GROUP_MAX 256
 
@@ -182,7 +183,8 @@ static void spawned_done(void *user, bool ok, lua_State *L) {
   s->task = NULL;
   unref(s);
   const char *text = ok || cancelled ? NULL : lua_tostring(L, -1);
-  if (text) cpx_log(CPX_LOG_ERROR, "task.spawn: %s", text);
+  bool at_the_end = text && strcmp(text, "cancelled") == 0; /* with everything else */
+  if (text && !at_the_end) cpx_log(CPX_LOG_ERROR, "task.spawn: %s", text);
 }
 
 static int task_spawn(lua_State *L) {

@@ -18,9 +18,11 @@
 #define TICKS_MAX (CPX_SLICE_CPU_MS / CPX_SLICE_TICK_MS + 1)
 /* Small blocks may pass the limit by this much, so that it is the hook, which knows the line, that ends the slice, and
  * no allocation deep inside the VM. */
-#define MEM_GRACE   (16 * CPX_MB)
-#define MEM_SMALL   (256 * CPX_KB)
-#define C_STACK_MAX (2 * CPX_MB) /* of 8 MB: callbacks of gsub and sort that call gsub and sort again */
+#define MEM_GRACE (16 * CPX_MB)
+#define MEM_SMALL (256 * CPX_KB)
+/* Of 8 MB, for callbacks of gsub, sort and format that call them again: some 200 deep. An error takes long to find its
+ * way out of more. */
+#define C_STACK_MAX (512 * CPX_KB)
 
 static void on_hook(lua_State *L, lua_Debug *ar);
 
@@ -78,6 +80,13 @@ bool cpx_slice_is_over(const cpx_vm *vm) {
   return vm->meter.serial && vm->meter.over;
 }
 
+bool cpx_budget_over(lua_State *L) {
+  cpx_vm *vm = cpx_vm_of(L);
+  if (!cpx_slice_is_over(vm)) return false;
+  if (!vm->meter.where[0]) cpx_script_where(vm, L, vm->meter.where, sizeof vm->meter.where);
+  return true;
+}
+
 bool cpx_meter_refuse(cpx_vm *vm, size_t more) {
   cpx_meter *m = &vm->meter;
   if (!(m->over & CPX_OVER_MEM)) {
@@ -113,7 +122,7 @@ void cpx_check_running(lua_State *L) {
   ptrdiff_t used = vm->stack_base - &here;
   if (used < 0) used = -used;
   if ((size_t)used > C_STACK_MAX)
-    luaL_error(L, "stack overflow: callbacks of sort or gsub that call sort or gsub again");
+    luaL_error(L, "stack overflow: callbacks of sort, gsub or format that call them again");
 }
 
 /* -- The timer -------------------------------------------------------------------------------------------------- */

@@ -51,10 +51,12 @@ static const char *class_end(cpx_match *m, const char *p) {
   }
   if (c != '[') return p;
   if (p < m->pattern_end && *p == '^') p++;
+  const char *from = p;
   do {
     if (p == m->pattern_end) luaL_error(m->L, "malformed pattern (missing ']')");
     if (*p++ == ESCAPE && p < m->pattern_end) p++;
   } while (p == m->pattern_end || *p != ']');
+  m->steps -= (p - from) >> 3;
   return p + 1;
 }
 
@@ -185,6 +187,7 @@ static const char *match_capture(cpx_match *m, const char *s, int digit) {
 
 static bool at_frontier(cpx_match *m, const char *s, const char *p, const char *ep) {
   int before = s == m->start ? 0 : (unsigned char)s[-1], here = s < m->end ? (unsigned char)*s : 0;
+  m->steps -= (ep - p) >> 2;
   return !in_set(before, p, ep - 1) && in_set(here, p, ep - 1);
 }
 

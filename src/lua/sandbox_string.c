@@ -3,7 +3,10 @@
 #include "lua/sandbox_libs.h"
 #include "lua/vm_internal.h"
 
+#include <limits.h>
 #include <stdlib.h>
+
+#define CHECK_EVERY 4096
 
 static cpx_slice check_string(lua_State *L, int index) {
   cpx_slice s;
@@ -12,7 +15,8 @@ static cpx_slice check_string(lua_State *L, int index) {
 }
 
 static void too_long(lua_State *L, const char *what, lua_Number bytes) {
-  luaL_error(L, "%s: the result would have %d MB, more than %d MB", what, (int)(bytes / CPX_MB),
+  lua_Number mb = bytes / CPX_MB;
+  luaL_error(L, "%s: the result would have %d MB, more than %d MB", what, mb < INT_MAX ? (int)mb : INT_MAX,
              (int)(CPX_LUA_STRING_MAX / CPX_MB));
 }
 
@@ -37,6 +41,7 @@ static int rep(lua_State *L) {
 
 static int format(lua_State *L) {
   lua_Number total = 0;
+  cpx_check_running(L); /* a __tostring may call format again */
   for (int i = lua_gettop(L); i > 0; i--)
     if (lua_type(L, i) == LUA_TSTRING) total += (lua_Number)lua_objlen(L, i);
   if (total > CPX_LUA_STRING_MAX) too_long(L, "string.format", total);
@@ -132,8 +137,14 @@ typedef struct output {
   int slot;
   char *data;
   size_t len, cap;
+  unsigned rounds;
   char small[512];
 } output;
+
+/* For loops that take no steps of the matcher. */
+static void count_round(output *o) {
+  if (++o->rounds % CHECK_EVERY == 0) cpx_check_running(o->L);
+}
 
 static void add(output *o, const char *bytes, size_t n) {
   if (n > o->cap - o->len) {
@@ -177,6 +188,7 @@ static void add_template(output *o, cpx_match *m, cpx_slice text, const char *s,
     } else if (c == '0') {
       add(o, s, (size_t)(e - s));
     } else {
+      count_round(o);
       cpx_match_push(m, c - '1', s, e);
       size_t n;
       const char *capture = lua_tolstring(o->L, -1, &n);
@@ -196,6 +208,7 @@ static void replace(output *o, cpx_match *m, const char *s, const char *e) {
     add_value(o, m, s, e);
     break;
   case LUA_TTABLE:
+    cpx_check_running(L); /* an __index may call gsub again */
     cpx_match_push(m, 0, s, e);
     lua_gettable(L, 3);
     add_value(o, m, s, e);
@@ -219,6 +232,7 @@ static int gsub(lua_State *L) {
   bool anchored = pattern.n && pattern.p[0] == '^';
   const char *p = pattern.p + (anchored ? 1 : 0), *at = s.p;
   while (count < max) {
+    count_round(&o);
     const char *e = cpx_match_at(&m, at, p);
     if (e) {
       count++;

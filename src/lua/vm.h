@@ -41,6 +41,9 @@ const char *cpx_vm_root(const cpx_vm *vm);
 cpx_upstream *cpx_vm_upstream(cpx_vm *vm);
 size_t cpx_vm_memory(const cpx_vm *vm);
 bool cpx_vm_over_soft_limit(const cpx_vm *vm);
+/* Whether the running slice has used up its budget. Loops in C over a script's values ask every CPX_BUDGET_ROUNDS. */
+bool cpx_budget_over(lua_State *L);
+#define CPX_BUDGET_ROUNDS 4096
 
 /* -- Tasks. A task is a coroutine that the scheduler resumes; it waits on at most one operation. ---------------- */
 

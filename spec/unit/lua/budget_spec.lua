@@ -1,5 +1,6 @@
 local async = require "spec.support.async"
 local budget = require "cliproxy.budget"
+local json = require "cliproxy.json"
 local sandbox = require "cliproxy.sandbox"
 local task = require "cliproxy.task"
 local timer = require "cliproxy.timer"
@@ -10,7 +11,7 @@ local LIMIT = 0.09
 
 local function script(text, extra)
   extra = extra or {}
-  extra.timer, extra.task = timer, task
+  extra.json, extra.timer, extra.task = json, timer, task
   return assert(sandbox.compile(text, "providers/x.lua", sandbox.environment(extra)))
 end
 
@@ -103,6 +104,11 @@ describe("an endless script", function()
     ["of errors"] = "while true do pcall(error, 'x') end",
     ["of string methods"] = "while true do local s = ('x'):rep(100):upper():find('y') end",
     ["of big sorts"] = "local t = {} for i = 1, 20000 do t[i] = i % 77 end while true do table.sort(t) end",
+    ["in a frontier with a big set"] = "return (('a'):rep(1e6):find('%f[' .. ('x'):rep(1e6) .. ']b'))",
+    ["in a big set"] = "return (('a'):rep(1e6):find('[^' .. ('x'):rep(1e5) .. ']-b'))",
+    ["of empty captures"] = "return (('a'):rep(1e6):gsub('()', ('%1'):rep(2000)))",
+    ["of empty matches"] = "local s = ('a'):rep(15e6) while true do s:gsub('', '') end",
+    ["of encoding"] = "local t = {} for i = 1, 1e5 do t[i] = 1 end while true do json.encode(json.array(t)) end",
     ["of slow patterns"] = "while true do pcall(string.find, ('a'):rep(3000), ('a*'):rep(20) .. 'b') end",
   }
   for name, text in pairs(loops) do
@@ -239,6 +245,8 @@ describe("a greedy script", function()
       "local t = setmetatable({}, {}) getmetatable(t).__index = function(_, k) return t[k .. 'x'] end return t.x",
       "local function f() ('x'):gsub('x', f) end f()",
       "local function f() table.sort({ 1, 2, 3 }, f) end f()",
+      "local t t = setmetatable({}, { __index = function() return (('x'):gsub('x', t)) end }) return ('x'):gsub('x', t)",
+      "local o o = setmetatable({}, { __tostring = function() return ('%s'):format(o) end }) return ('%s'):format(o)",
       "local m = {} local t = setmetatable({}, m) m.__tostring = function() return tostring(t) end return tostring(t)",
     } do
       local ok, message = run(text)
