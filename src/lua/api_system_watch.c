@@ -145,7 +145,8 @@ static void add_folder(struct watch *w, const char *path, uv_loop_t *loop) {
   uv_fs_event_init(loop, &folder->handle);
   int err = uv_fs_event_start(&folder->handle, on_change, path, 0);
   /* A folder that is not there yet is usual; polling finds it when it comes. */
-  if (err) cpx_log(err == UV_ENOENT ? CPX_LOG_DEBUG : CPX_LOG_INFO, "watching %s by polling: %s", path, uv_strerror(err));
+  if (err)
+    cpx_log(err == UV_ENOENT ? CPX_LOG_DEBUG : CPX_LOG_INFO, "watching %s by polling: %s", path, uv_strerror(err));
   uv_unref((uv_handle_t *)&folder->handle);
   w->folders[w->count++] = folder;
 }
