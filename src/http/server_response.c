@@ -210,7 +210,7 @@ void cpx_exchange_on_flush(cpx_job *job) {
   cpx_exchange *ex = CPX_CONTAINER(job, cpx_exchange, flush);
   if (!ex->link) return;
   if (send_out(ex)) {
-    if (ex->link) cpx_exchange_abort(ex);
+    if (ex->link) cpx_link_drop(ex->link, true); /* the handler must hear of it: it may wait for on_drain */
     return;
   }
   cpx_conn_flush(ex->link->conn);
@@ -268,6 +268,8 @@ int cpx_exchange_write(cpx_exchange *ex, const void *bytes, size_t n) {
   int err = 0;
   if (ex->chunks) {
     err = write_chunk(ex, bytes, n);
+    /* Perhaps half a chunk is out: what followed would be read as its rest. */
+    if (err && ex->link) cpx_link_drop(ex->link, true);
   } else if (bounded && !ex->head_only) {
     err = transmit(ex, bytes, n);
   }

@@ -533,6 +533,50 @@ static void a_client_that_leaves_is_gone_once(void) {
   CHECK_INT(b.desk.gone, 1);
 }
 
+/* Loses the connection in the flushes of a turn, as a send that fails does. */
+typedef struct cut {
+  cpx_job job;
+  cpx_conn *conn;
+} cut;
+
+static void cut_connection(cpx_job *job) {
+  cpx_conn_abort(CPX_CONTAINER(job, cut, job)->conn, true);
+}
+
+static void a_connection_lost_while_output_leaves_is_told(void) {
+  bench b;
+  open_bench(&b);
+  b.desk.serve = hold;
+  ask(&b, GET("/"));
+  TURN_UNTIL(b.loop, b.desk.held);
+  cpx_exchange *ex = b.desk.held;
+  cut c = {.conn = cpx_exchange_conn(ex)};
+  cpx_job_init(&c.job, cut_connection);
+  cpx_loop_flush_later(b.loop, &c.job);
+  CHECK_INT(cpx_exchange_head(ex, 200, NULL, 0, -1), 0);
+  CHECK_INT(cpx_exchange_write(ex, "hello", 5), 0); /* leaves behind the cut */
+  turns(b.loop, 5);
+  CHECK(cpx_exchange_is_gone(ex));
+  CHECK_INT(b.desk.gone, 1);
+  close_bench(&b);
+}
+
+static void a_chunk_that_cannot_be_written_cuts_the_connection(void) {
+  bench b;
+  open_bench(&b);
+  b.desk.serve = hold;
+  ask(&b, GET("/"));
+  TURN_UNTIL(b.loop, b.desk.held);
+  cpx_exchange *ex = b.desk.held;
+  CHECK_INT(cpx_exchange_head(ex, 200, NULL, 0, -1), 0);
+  CHECK_INT(cpx_exchange_write(ex, "never read", CPX_CONN_OUT_MAX + 1), CPX_ETOOBIG);
+  cpx_exchange_end(ex);
+  TURN_UNTIL(b.loop, b.client.closes);
+  CHECK_INT(b.client.eofs, 0);
+  CHECK_INT(b.desk.gone, 1);
+  close_bench(&b);
+}
+
 static void a_request_cut_off_never_reaches_the_handler(void) {
   static const char *const parts[] = {"", "GET / HT", "GET / HTTP/1.1\r\nHost: x\r\n",
                                       "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nabc",
@@ -812,6 +856,8 @@ int main(int argc, char **argv) {
   RUN(answers_without_a_body_have_none);
   RUN(an_answer_that_is_not_whole_never_looks_whole);
   RUN(a_client_that_leaves_is_gone_once);
+  RUN(a_connection_lost_while_output_leaves_is_told);
+  RUN(a_chunk_that_cannot_be_written_cuts_the_connection);
   RUN(a_request_cut_off_never_reaches_the_handler);
   RUN(a_fault_is_answered_although_the_client_has_ended_its_side);
   RUN(a_slow_client_is_waited_for);
