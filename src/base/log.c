@@ -4,7 +4,10 @@
 #include "base/limits.h"
 
 #include <errno.h>
+#include <limits.h>
+#include <poll.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -50,17 +53,34 @@ int cpx_log_level_parse(cpx_slice name, enum cpx_log_level *out) {
   return CPX_EINVAL;
 }
 
+/* Pipes and terminals may be full, and a write would then wait for their reader, with the whole service. Room for
+ * PIPE_BUF bytes is what poll promises. */
+static bool has_room(int fd) {
+  struct pollfd poll_fd = {.fd = fd, .events = POLLOUT};
+  int n = poll(&poll_fd, 1, 0);
+  while (n < 0 && errno == EINTR) n = poll(&poll_fd, 1, 0);
+  return n != 0; /* a reader that is gone fails the write */
+}
+
 void cpx_log_flush(void) {
-  const char *p = state.pending.data;
-  size_t left = state.pending.len;
-  while (left > 0) {
-    ssize_t n = write(state.fd, p, left);
+  size_t at = 0;
+  struct stat st;
+  bool may_wait = state.pending.len > 0 && (fstat(state.fd, &st) || !S_ISREG(st.st_mode));
+  while (at < state.pending.len) {
+    size_t left = state.pending.len - at;
+    if (may_wait && left > PIPE_BUF) left = PIPE_BUF;
+    if (may_wait && !has_room(state.fd)) break;
+    ssize_t n = write(state.fd, state.pending.data + at, left);
     if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) break; /* a full pipe or a closed terminal: the service goes on, the lines are lost */
-    p += n;
-    left -= (size_t)n;
+    if (n <= 0) {
+      at = errno == EAGAIN ? at : state.pending.len; /* a full disk, a closed terminal: the lines are lost */
+      break;
+    }
+    at += (size_t)n;
   }
-  cpx_buf_clear(&state.pending, FLUSH_AT);
+  /* What a reader has not made room for stays, up to the buffer's bound; lines beyond are lost. */
+  cpx_buf_consume(&state.pending, at);
+  if (state.pending.len == 0) cpx_buf_clear(&state.pending, FLUSH_AT);
 }
 
 size_t cpx_log_pending(void) {

@@ -1,7 +1,8 @@
 /* log.h - one line a message, to standard error, as text or JSON.
  *
  * Lines are collected and written by the loop (cpx_log_flush), within 10 ms, or at once for errors and when the
- * collection outgrows 64 KB. No secrets: callers pass masked values. Control characters in messages are escaped, so
+ * collection outgrows 64 KB. A reader that stops (a pipe, a terminal) does not stop the process: lines wait, up to 256
+ * KB, and are lost beyond. No secrets: callers pass masked values. Control characters in messages are escaped, so
  * that a request cannot forge a line.
  */
 #ifndef CPX_BASE_LOG_H
