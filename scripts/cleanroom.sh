@@ -9,14 +9,15 @@ set -euo pipefail
 keep=
 [ "${1:-}" = --keep ] && { keep=1; shift; }
 suite=${1:-bookworm}
-mirror=${DEBIAN_MIRROR:-}
+# The mirror of this machine's own packages, so that nothing is said here of where that is.
+mirror=${DEBIAN_MIRROR:-$(apt-get indextargets --format '$(CREATED_BY) $(SITE)' | sed -n 's/^Packages //p' | head -n 1)}
 [ "$(id -u)" = 0 ] || die "run this as root: it makes a chroot"
 need mmdebstrap git
 place=$(mktemp -d "${TMPDIR:-/tmp}/cleanroom.XXXXXX")
 room=$place/root
 
 inside() {
-  chroot "$room" /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 /bin/bash -c "cd /root/cliproxy && $1"
+  chroot "$room" /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 /bin/bash -c "cd /srv/cliproxy && $1"
 }
 leave() {
   if mountpoint -q "$room/proc"; then
@@ -42,7 +43,8 @@ cp /etc/resolv.conf "$room/etc/resolv.conf"
 [ -e /etc/hosts ] && cp /etc/hosts "$room/etc/hosts"
 
 step "a clean clone"
-git clone -q --no-hardlinks "$root" "$room/root/cliproxy"
+mkdir -p "$room/srv"
+git clone -q --no-hardlinks "$root" "$room/srv/cliproxy"
 
 step "./scripts/start.sh"
 inside ./scripts/start.sh

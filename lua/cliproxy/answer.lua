@@ -382,6 +382,8 @@ function M.give(work, reply)
   local failure = decide.check_success(work, reply)
   if failure then
     return failure
+  elseif reply.code and not (reply.is_stream and reply.first_event) then
+    return why(work, reply, reply.code, reply.message) -- it broke before there was anything to send on
   end
   local provider = instance.provider
   if reply.is_stream then

@@ -87,6 +87,16 @@ describe("an upstream that fails", function()
     end
   end)
 
+  it("gets a 502 that says so when it ends before the first byte of its body", function()
+    for _, plan in ipairs { "cut=0,size=2000", "cut=0,reset,size=2000" } do
+      local answer = chat("mock-" .. plan)
+      assert.equal(502, answer.status, plan)
+      assert.matches("closed", text_of(answer))
+    end
+    local answer = chat("mock-events=5,cut=0", true)
+    assert.equal(502, answer.status)
+  end)
+
   local function broken_stream(answer, done)
     assert.is_nil(answer.body:find(done, 1, true), "a clean end: " .. answer.body:sub(-300))
     assert.is_true(not answer.whole or answer.body:find('"error"', 1, true) ~= nil,
