@@ -171,6 +171,11 @@ static void on_job(cpx_job *job) {
 
 /* -- What the connection says. */
 
+static char *room(void *user, size_t *n) {
+  const cpx_link *link = user;
+  return link->state == CPX_LINK_BODY ? cpx_exchange_body_room(link->ex, n) : NULL;
+}
+
 static void on_data(void *user, const char *bytes, size_t n) {
   cpx_link *link = user;
   switch (link->state) {
@@ -299,7 +304,7 @@ int cpx_http_server_new(cpx_loop *loop, const cpx_http_options *options, cpx_htt
 }
 
 void cpx_http_server_accept(cpx_http_server *server, cpx_conn *conn) {
-  static const cpx_conn_events events = {on_data, on_eof, on_drain, on_close};
+  static const cpx_conn_events events = {on_data, on_eof, on_drain, on_close, room};
   cpx_link *link = calloc(1, sizeof(*link));
   if (!link) {
     cpx_conn_abort(conn, true);

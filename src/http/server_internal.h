@@ -103,6 +103,8 @@ void cpx_link_answered(cpx_link *link, const cpx_exchange *ex);
 /* server_request.c: takes what belongs to the request under way (the next one, when idle); returns how much that was.
  */
 size_t cpx_link_intake(cpx_link *link, const char *bytes, size_t n);
+/* Where the next bytes of the body belong, and how many fit; NULL: they need a look first. */
+char *cpx_exchange_body_room(const cpx_exchange *ex, size_t *n);
 void cpx_link_fault(cpx_link *link, enum cpx_fault_id fault);
 
 /* server_exchange.c */

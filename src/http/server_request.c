@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #define DISCARD_MAX (256 * CPX_MB) /* of a refused body is swallowed; a client that sends more than that is cut off */
+#define ROOM_MIN    CPX_CONN_READ  /* of a body are read straight to their place; less comes with what follows it */
 #define RESERVE_MAX CPX_MB         /* taken at once for a body that says its length; beyond, as it comes */
 
 static const cpx_http_fault faults[] = {{0, "", ""},
@@ -79,10 +80,24 @@ static enum cpx_fault_id fault_of(int err) {
 static enum cpx_fault_id add_body(cpx_exchange *ex, const char *bytes, size_t n) {
   ex->wire += n;
   if (ex->wire > ex->server->options.body_max) return CPX_FAULT_BODY_LARGE;
-  int err = ex->decoder ? cpx_decoder_feed(ex->decoder, bytes, n, &ex->body) : cpx_buf_add(&ex->body, bytes, n);
+  int err = 0;
+  if (ex->decoder) {
+    err = cpx_decoder_feed(ex->decoder, bytes, n, &ex->body);
+  } else if (ex->body.data && bytes == ex->body.data + ex->body.len) {
+    ex->body.len += n; /* was read to its place */
+  } else {
+    err = cpx_buf_add(&ex->body, bytes, n);
+  }
   enum cpx_fault_id fault = fault_of(err);
   if (!fault && ex->body.cap != ex->charged) fault = charge(ex);
   return fault;
+}
+
+char *cpx_exchange_body_room(const cpx_exchange *ex, size_t *n) {
+  const cpx_buf *body = &ex->body;
+  if (ex->decoder || ex->head.chunked) return NULL;
+  *n = ex->left < body->cap - body->len ? (size_t)ex->left : body->cap - body->len;
+  return *n >= ROOM_MIN ? body->data + body->len : NULL;
 }
 
 static void body_end(cpx_link *link) {

@@ -26,6 +26,9 @@ typedef struct cpx_conn_events {
   void (*on_eof)(void *user); /* the peer sends no more; writing is still possible */
   void (*on_drain)(void *user);
   void (*on_close)(void *user, int err); /* 0: closed by cpx_conn_end or _abort here */
+  /* Where the next bytes may be read to, and how many: on_data then gets them there, uncopied. NULL: anywhere. Only a
+   * wish: a connection that cannot (TLS, memory) hands on bytes of its own. */
+  char *(*room)(void *user, size_t *n);
 } cpx_conn_events;
 
 void cpx_conn_set_events(cpx_conn *conn, const cpx_conn_events *events, void *user);

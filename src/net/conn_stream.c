@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #define READS_PER_EVENT 8 /* full buffers from one connection before others get their turn */
+#define READ_MAX        (4 * CPX_CONN_READ)
 
 typedef struct stream {
   cpx_conn base;
@@ -54,17 +55,28 @@ static void stream_update(cpx_conn *conn) {
   if (watch(s, s->mask | wanted(s))) cpx_conn_fail(conn, CPX_EIO);
 }
 
+/* Where the next bytes go: where the user wants them, else the loop's buffer. */
+static char *read_to(stream *s, size_t *room) {
+  *room = 0;
+  char *own = s->base.events.room && !s->base.ending ? s->base.events.room(s->base.user, room) : NULL;
+  if (*room > READ_MAX) *room = READ_MAX;
+  if (own) return own;
+  *room = CPX_CONN_READ;
+  return cpx_loop_read_buf(s->base.loop);
+}
+
 static void stream_read(stream *s) {
-  char *buf = cpx_loop_read_buf(s->base.loop);
-  if (!buf) {
-    cpx_conn_fail(&s->base, CPX_ENOMEM);
-    return;
-  }
   for (int i = 0; i < READS_PER_EVENT && cpx_conn_wants_read(&s->base); i++) {
-    ssize_t n = recv(s->fd, buf, CPX_CONN_READ, 0);
+    size_t room;
+    char *buf = read_to(s, &room);
+    if (!buf) {
+      cpx_conn_fail(&s->base, CPX_ENOMEM);
+      return;
+    }
+    ssize_t n = recv(s->fd, buf, room, 0);
     if (n > 0) {
       cpx_conn_input(&s->base, buf, (size_t)n);
-      if ((size_t)n < CPX_CONN_READ) return; /* a short read: the queue is empty, or the next poll tells */
+      if ((size_t)n < room) return; /* a short read: the queue is empty, or the next poll tells */
     } else if (n == 0) {
       cpx_conn_input_eof(&s->base);
     } else if (errno != EINTR) {

@@ -233,7 +233,7 @@ static void tls_close(cpx_conn *conn, bool reset) {
 static const cpx_conn_ops tls_ops = {
     .send = tls_send, .update = tls_update, .shut = tls_shut, .close = tls_close, .eager = true, .hands_on = true};
 
-static const cpx_conn_events inner_events = {inner_data, inner_eof, inner_drain, inner_close};
+static const cpx_conn_events inner_events = {inner_data, inner_eof, inner_drain, inner_close, NULL};
 
 static int attach_session(tls_conn *t, cpx_tls *tls) {
   BIO_METHOD *method = bio_method();

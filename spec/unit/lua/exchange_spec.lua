@@ -43,6 +43,23 @@ describe("an exchange's request", function()
     end)
   end)
 
+  it("has large bodies whole, whatever comes behind them, one after another", function()
+    local bodies, seen = {}, {}
+    for i, size in ipairs { 700000, 65536, 65537, 200000, 3 } do bodies[i] = (("%d,"):format(i)):rep(size):sub(1, size) end
+    async(function()
+      local path = loopback.on(function(exchange)
+        seen[#seen + 1] = exchange:body()
+        exchange:respond(200, {}, tostring(#seen))
+      end)
+      local all = {}
+      for i, body in ipairs(bodies) do all[i] = loopback.bytes(path, body) end
+      local client = loopback.connect():send(table.concat(all))
+      for i in ipairs(bodies) do assert.equal(tostring(i), client:answer().body) end
+      client:close()
+    end, 10)
+    for i, body in ipairs(bodies) do assert.is_true(body == seen[i], "body " .. i .. " arrived damaged") end
+  end)
+
   it("has headers by name in any case, and all of them in lower case, joined", function()
     inside(function(exchange)
       assert.equal("one", exchange:header("x-first"))

@@ -71,7 +71,7 @@ static void on_close(void *user, int err) {
 }
 
 static void chaos(void (*join)(cpx_loop *loop, cpx_conn **a, cpx_conn **b)) {
-  static const cpx_conn_events events = {on_data, on_eof, on_drain, on_close};
+  static const cpx_conn_events events = {on_data, on_eof, on_drain, on_close, NULL};
   cpx_loop *loop = new_loop();
   side *sides = calloc(2 * PAIRS, sizeof *sides);
   REQUIRE(sides != NULL);

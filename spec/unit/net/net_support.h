@@ -47,7 +47,7 @@ static inline void probe_close(void *user, int err) {
   p->conn = NULL;
 }
 
-static const cpx_conn_events probe_events = {probe_data, probe_eof, probe_drain, probe_close};
+static const cpx_conn_events probe_events = {probe_data, probe_eof, probe_drain, probe_close, NULL};
 
 static inline void probe_watch(probe *p, cpx_conn *conn) {
   *p = (probe){.conn = conn};
