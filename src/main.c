@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "lua/vm.h"
 
+#include <fcntl.h>
 #include <limits.h>
 #include <malloc.h>
 #include <signal.h>
@@ -97,6 +98,13 @@ static void run_lua(cpx_vm *vm, int argc, char **argv, struct run *run) {
   cpx_loop_run(run->loop);
 }
 
+/* A closed standard stream's number would go to the loop's own descriptors, and lines of the log into them. */
+static int open_standard_streams(void) {
+  for (int fd = 0; fd <= STDERR_FILENO; fd++)
+    if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) != fd) return -1;
+  return 0;
+}
+
 /* Each stream takes two descriptors: use what the system grants without asking. */
 static void raise_descriptors(void) {
   struct rlimit limit;
@@ -106,6 +114,7 @@ static void raise_descriptors(void) {
 }
 
 int main(int argc, char **argv) {
+  if (open_standard_streams()) return 1;
   signal(SIGPIPE, SIG_IGN);
   raise_descriptors();
   mallopt(M_ARENA_MAX, 2); /* one for the loop, one for libuv's and libcurl's threads */

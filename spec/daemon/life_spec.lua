@@ -36,6 +36,11 @@ describe("a start", function()
     proxy:stop()
   end)
 
+  it("with closed standard streams keeps their numbers free of its own", function()
+    local code = process.run { "sh", "-c", 'exec "$0" version <&- >&- 2>&-', daemon.binary }
+    assert.equal(0, code)
+  end)
+
   it("listens on IPv4 and IPv6", function()
     local proxy = daemon.start { config = config('listen = { "127.0.0.1:0", "[::1]:0" }') }
     local address = proxy:log():match("listening on http://(%[::1%]:%d+)")
