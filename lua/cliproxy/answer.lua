@@ -1,11 +1,11 @@
 --- From a committed reply to the client's answer: head, relay or hooks, and the last words of what broke.
 local attempt = require("cliproxy.attempt")
 local decide = require("cliproxy.decide")
-local dialects = require("cliproxy.dialects")
 local errors = require("cliproxy.errors")
 local headers = require("cliproxy.headers")
 local json = require("cliproxy.json")
 local log = require("cliproxy.log")
+local pump = require("cliproxy.pump")
 local reframe = require("cliproxy.reframe")
 local show = require("cliproxy.show")
 
@@ -142,152 +142,9 @@ local function failed(work, reply)
   relay(work, reply)
 end
 
--- One event of a hook's result: bytes in the framing of the call. `data` may be text, a node or a table.
-local function framed(event, framing, started)
-  if type(event) ~= "table" then
-    return nil
-  end
-  if event.raw and not event.changed and framing ~= "json_array" then
-    return event.raw
-  end
-  local data = event.data
-  if type(data) ~= "string" then
-    data = json.encode(data)
-  end
-  return reframe.event(event.type or "", data, framing, started)
-end
-
---- What an event hook returned, as bytes; nil and a message where it returned nonsense.
-local function result_bytes(result, event, framing, started)
-  if result == nil then
-    return framed(event, framing, started)
-  elseif result == false then
-    return ""
-  elseif type(result) ~= "table" then
-    return nil, type(result)
-  elseif result.data ~= nil then
-    return framed({ type = result.type, data = result.data }, framing, started)
-  end
-  local out = {}
-  for i, one in ipairs(result) do
-    if type(one) ~= "table" or one.data == nil then
-      return nil, "a list with " .. type(one) .. " in it"
-    end
-    out[i] = framed({ type = one.type, data = one.data }, framing, started or i > 1)
-  end
-  return table.concat(out)
-end
-
--- A chunk that holds nothing but usage, which the client did not ask for.
-local function is_usage_chunk(event)
-  local data = event.data
-  if not find(data, '"usage"', 1, true) or not find(data, '"choices"%s*:%s*%[%s*%]') then
-    return false
-  end
-  local document = json.parse(data)
-  local usage = json.kind(document) == "object" and document.usage
-  local drop = json.kind(usage) == "object"
-  if document ~= nil and json.kind(document) == "object" then
-    json.close(document)
-  end
-  return drop
-end
-
---- The function that turns an upstream event into the client's: `f(event)`, at the end `f(nil)`. Returns ok, result.
-local function mapper(work)
-  local instance = work.target.instance
-  local provider = instance.provider
-  if instance.own and provider.stream_decoder then
-    local ok, decode = attempt.hook(work, "stream_decoder", work.call)
-    if not ok then
-      return nil, decode
-    elseif type(decode) ~= "function" then
-      return nil, errors.new("script_result", { hook = instance.owners.stream_decoder.name, found = type(decode),
-        expected = "a function" })
-    end
-    return function(event)
-      local done, result = attempt.guarded(work, "stream_decoder", decode, event)
-      if result == nil then
-        return done, false -- nothing to keep: the event is in another dialect
-      end
-      return done, result
-    end
-  elseif provider.event then
-    return function(event)
-      if event == nil then
-        return true
-      elseif work.withhold_usage and is_usage_chunk(event) then
-        return true, false
-      end
-      return attempt.hook(work, "event", work.call, event)
-    end
-  end
-  return function(event)
-    if event and is_usage_chunk(event) then
-      return true, false
-    end
-    return true
-  end
-end
-
---- Whether the last of what goes out for an event ends the answer.
-local function ends(work, event, result)
-  local last = event
-  if type(result) == "table" then
-    last = result.data ~= nil and result or result[#result]
-  end
-  return last and dialects.of(work.dialect).is_terminal(last)
-end
-
---- Sends one event's results; nil, failure where the script is to blame; nil where the client is gone.
-local function emit(work, state, event, ok, result)
-  if not ok then
-    return nil, result
-  end
-  if event == nil and result == nil then
-    return true
-  end
-  local bytes, wrong = result_bytes(result, event, work.framing, state.started)
-  if not bytes then
-    local hook = work.target.instance.own and "stream_decoder" or "event"
-    return nil, errors.new("script_result", { hook = work.target.instance.owners[hook].name, found = wrong,
-      expected = "nil, false, an event { type, data } or a list of events" })
-  end
-  if bytes == "" then
-    return true
-  end
-  state.started = true
-  if ends(work, event, result) then
-    work.exchange:mark_complete()
-    work.completed = true
-  end
-  return work.exchange:write(bytes)
-end
-
-local function pull(work, reply, map)
-  local state = { started = false }
-  while true do
-    local event, message, code = reply:next_event()
-    if not event and code then
-      return why(work, reply, code, message)
-    end
-    local sent, failure = emit(work, state, event, map(event))
-    if failure then
-      return failure
-    elseif not sent then
-      work.status, work.note = 499, "the client left in the middle of the answer"
-      return
-    elseif not event then
-      break
-    end
-  end
-  work.exchange:write(reframe.tail(work.framing, state.started))
-  work.exchange:finish()
-end
-
 --- A stream that a hook sees event by event.
-local function pump(work, reply)
-  local map, failure = mapper(work)
+local function pump_events(work, reply)
+  local map, failure = pump.mapper(work)
   if not map then
     return failure
   end
@@ -301,11 +158,24 @@ local function pump(work, reply)
   end
   exchange:start(work.status, head, nil, reply, headers.down)
   begun(work)
-  failure = pull(work, reply, map)
+  failure = pump.pull(work, reply, map, why)
   note_usage(work, reply)
   if failure then
     break_off(work, reply, failure)
   end
+end
+
+-- What a hook returned for a whole answer, as a body; nil and what was found where it is none.
+local function encoded(result)
+  if type(result) ~= "table" then
+    local kind = type(result) == "userdata" and json.kind(result) or type(result)
+    return (kind == "object" or kind == "array") and result or nil, kind
+  end
+  local ok, text = pcall(json.encode, result)
+  if ok then
+    return text
+  end
+  return nil, "a table that is no JSON (" .. tostring(text) .. ")"
 end
 
 --- A whole answer that a hook may change.
@@ -327,10 +197,9 @@ local function transform(work, reply, hook)
   if not ok then
     return result
   end
-  if result == nil then
-    result = document
-  elseif type(result) ~= "table" and type(result) ~= "userdata" then
-    return errors.new("script_result", { hook = work.target.instance.owners[hook].name, found = type(result),
+  local body, found = encoded(result == nil and document or result)
+  if not body then
+    return errors.new("script_result", { hook = work.target.instance.owners[hook].name, found = found,
       expected = "nil or a document" })
   end
   note_usage(work, reply)
@@ -341,7 +210,7 @@ local function transform(work, reply, hook)
   end
   head["content-type"], head["content-encoding"] = "application/json", nil
   begun(work)
-  work.exchange:respond(reply.status, head, type(result) == "table" and json.encode(result) or result)
+  work.exchange:respond(reply.status, head, body)
 end
 
 -- A failed answer of a provider's own dialect, in words of its own.
@@ -388,7 +257,7 @@ function M.give(work, reply)
   local provider = instance.provider
   if reply.is_stream then
     if instance.own or provider.event or work.withhold_usage then
-      return pump(work, reply)
+      return pump_events(work, reply)
     end
   elseif instance.own and provider.decode_response then
     return transform(work, reply, "decode_response")

@@ -404,6 +404,10 @@ describe("hooks", function()
       return 7
     end)
     assert.truthy(exchange:output():find("returned number", 1, true), exchange:output())
+    exchange = with_event(function()
+      return { data = { print } }
+    end)
+    assert.truthy(exchange:output():find("returned an event whose data is no JSON", 1, true), exchange:output())
   end)
 
   it("event sees a stream that breaks", function()
@@ -424,6 +428,9 @@ describe("hooks", function()
     refused(with_response(function()
       return "text"
     end), 500, "script_result", "returned string")
+    refused(with_response(function()
+      return { print }
+    end), 500, "script_result", "returned a table that is no JSON")
   end)
 
   it("execute gets the call and its own transport", function()
