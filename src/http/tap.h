@@ -93,6 +93,8 @@ typedef struct cpx_tapped {
   cpx_usage usage;
   cpx_slice model, stop, id, error_message, error_code;
 } cpx_tapped;
+/* The usage alone, which needs no storage; false where that is not all: an error was told, or not all is read yet. */
+bool cpx_tap_usage(const cpx_tap *tap, cpx_usage *out);
 CPX_MUST_CHECK int cpx_tap_read(const cpx_tap *tap, cpx_buf *storage, cpx_tapped *out);
 
 #endif

@@ -109,6 +109,12 @@ static cpx_usage usage_of(enum cpx_dialect dialect, const int64_t *f) {
   return u;
 }
 
+bool cpx_tap_usage(const cpx_tap *tap, cpx_usage *out) {
+  if (tap->unread || tap->facts.texts[CPX_TAP_MESSAGE].n) return false;
+  *out = usage_of(tap->dialect, tap->facts.figures);
+  return true;
+}
+
 int cpx_tap_facts_read(enum cpx_dialect dialect, const cpx_tap_facts *facts, cpx_buf *storage, cpx_tapped *out) {
   size_t need = 0;
   for (int i = 0; i < CPX_TAP_TEXTS; i++) need += facts->texts[i].n;

@@ -67,8 +67,17 @@ static int json_kind(lua_State *L) {
   if (kind == CPX_JSON_MISSING)
     lua_pushnil(L);
   else
-    lua_pushstring(L, cpx_json_kind_name(kind));
+    lua_pushvalue(L, lua_upvalueindex(kind)); /* its name */
   return 1;
+}
+
+/* With the names at hand: asked about every request. */
+static void register_kind(lua_State *L) {
+  int top = lua_gettop(L);
+  for (int kind = CPX_JSON_MISSING + 1; kind <= CPX_JSON_OBJECT; kind++)
+    lua_pushstring(L, cpx_json_kind_name((enum cpx_json_kind)kind));
+  lua_pushcclosure(L, json_kind, lua_gettop(L) - top);
+  lua_setfield(L, top, "kind");
 }
 
 static int json_raw(lua_State *L) {
@@ -160,8 +169,9 @@ static int json_detach(lua_State *L) {
 }
 
 void cpx_json_open_plain(lua_State *L) {
-  static const luaL_Reg functions[] = {{"array", json_array}, {"object", json_object}, {"present", json_present},
-                                       {"kind", json_kind},   {"raw", json_raw},       {"node", json_node},
-                                       {"value", json_value}, {"detach", json_detach}, {NULL, NULL}};
+  static const luaL_Reg functions[] = {
+      {"array", json_array}, {"object", json_object}, {"present", json_present}, {"raw", json_raw},
+      {"node", json_node},   {"value", json_value},   {"detach", json_detach},   {NULL, NULL}};
   luaL_register(L, NULL, functions);
+  register_kind(L);
 }

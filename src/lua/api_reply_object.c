@@ -207,17 +207,24 @@ static void push_count(lua_State *L, int64_t value) {
     lua_pushnumber(L, (lua_Number)value);
 }
 
+static int push_usage(lua_State *L, const cpx_usage *usage) {
+  push_count(L, usage->input);
+  push_count(L, usage->output);
+  push_count(L, usage->cached);
+  return 3;
+}
+
 static int push_tokens(lua_State *L) {
   const struct tapped *t = lua_touserdata(L, 1);
-  push_count(L, t->facts.usage.input);
-  push_count(L, t->facts.usage.output);
-  push_count(L, t->facts.usage.cached);
+  push_usage(L, &t->facts.usage);
   if (t->facts.error_message.n == 0) return 3;
   push_slice(L, t->facts.error_message);
   return 4;
 }
 
 static int reply_tokens(lua_State *L) {
+  cpx_usage usage;
+  if (cpx_tap_usage(cpx_reply_tap(cpx_lua_reply_check(L)->reply), &usage)) return push_usage(L, &usage);
   return read_tap(L, push_tokens);
 }
 

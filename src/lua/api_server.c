@@ -23,7 +23,7 @@ struct server {
   cpx_tls *tls[LISTENERS_MAX]; /* beside the listener of the same place; NULL for plain ones */
   size_t count;
   cpx_list live; /* cpx_lua_exchange: requests that a task answers */
-  int handler;
+  int handler, starter; /* in the registry: the script's function, and start_request */
   cpx_task *drainer; /* waits in server.drain, or NULL */
   cpx_timer drain_timer;
   size_t aborted;
@@ -81,7 +81,7 @@ static void on_request(void *user, cpx_exchange *ex) {
   struct server *s = user;
   lua_State *L = s->L;
   struct start start = {s, ex};
-  lua_pushcfunction(L, start_request);
+  lua_rawgeti(L, LUA_REGISTRYINDEX, s->starter);
   lua_pushlightuserdata(L, &start);
   if (lua_pcall(L, 1, 0, 0) == 0) return;
   cpx_log(CPX_LOG_ERROR, "request: %s", lua_tostring(L, -1));
@@ -311,6 +311,8 @@ static void make_server(lua_State *L) {
   cpx_vm *vm = cpx_vm_of(L);
   s->L = cpx_vm_state(vm);
   s->handler = LUA_NOREF;
+  lua_pushcfunction(L, start_request);
+  s->starter = luaL_ref(L, LUA_REGISTRYINDEX);
   cpx_http_options options = {.on_request = on_request, .user = s};
   cpx_timer_init(&s->drain_timer, cpx_vm_loop(vm), on_drain_timer);
   lua_createtable(L, 0, 1);

@@ -257,9 +257,22 @@ static void call_free(cpx_source *source) {
 
 static const cpx_source_ops call_ops = {call_start, call_pause, call_resume, call_cancel, call_free};
 
+/* Checked once in a row. */
+static int check_url(cpx_upstream *up, const char *url, char *where, char *message, size_t n) {
+  if (!up->url || strcmp(up->url, url) != 0) {
+    free(up->url);
+    up->url = NULL;
+    int err = up_check_url(url, up->where, sizeof up->where, message, n);
+    if (err) return err;
+    up->url = strdup(url);
+  }
+  strcpy(where, up->where);
+  return 0;
+}
+
 static int check(cpx_upstream *up, const cpx_call_options *o, char *where, char *proxy_where, char *message, size_t n) {
   int err = up_check_method(o->method, message, n);
-  if (!err) err = up_check_url(o->url, where, 300, message, n);
+  if (!err) err = check_url(up, o->url, where, message, n);
   for (size_t i = 0; !err && i < o->header_count; i++)
     if (!skipped(&o->headers[i])) err = up_check_header(&o->headers[i], message, n);
   if (!err && o->proxy_url) err = up_check_proxy(o->proxy_url, proxy_where, 300, message, n);

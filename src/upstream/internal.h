@@ -27,8 +27,10 @@ typedef struct up_call up_call;
 
 typedef struct up_slot {
   CURL *easy;
-  up_call *call;  /* NULL while spare */
-  up_pool *pool;  /* the one whose socket callbacks are set */
+  up_call *call; /* NULL while spare */
+  up_pool *pool; /* the one whose socket callbacks are set */
+  char *url;     /* of the last call, which `parts` is; NULL: none that can be used again */
+  CURLU *parts;
   bool special;   /* options beyond the constant ones are set */
   cpx_buf head;   /* header block of the answer: names (lower case) and values, back to back */
   cpx_buf fields; /* struct up_field */
@@ -76,6 +78,8 @@ struct cpx_upstream {
   up_watch **watches; /* by descriptor */
   size_t watches_len;
   up_trust *trusts;
+  char *url; /* the last one that was found good, and its "host:port" */
+  char where[300];
   cpx_upstream_counts counts;
 };
 

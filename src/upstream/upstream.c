@@ -33,6 +33,7 @@ void cpx_upstream_free(cpx_upstream *up) {
   for (size_t i = 0; i < up->spare_count; i++) up_slot_free(up->spare[i]);
   up_trust_free_all(up);
   free(up->watches);
+  free(up->url);
   free(up);
 }
 
