@@ -46,8 +46,9 @@
 #define CPX_UP_IDLE_MS       120000
 #define CPX_UP_TOTAL_MS      3600000
 #define CPX_UP_HEAD_MAX      (100 * CPX_KB)
-#define CPX_UP_MAXAGE_S      50  /* a kept connection older than this is not reused: servers close at 60 and more */
-#define CPX_UP_POOL          256 /* kept connections */
+#define CPX_UP_HEADERS_MAX   1000 /* of one answer: each is looked up in what Connection names */
+#define CPX_UP_MAXAGE_S      50   /* a kept connection older than this is not reused: servers close at 60 and more */
+#define CPX_UP_POOL          256  /* kept connections */
 
 /* JSON. */
 #define CPX_JSON_DEPTH_MAX 512       /* protocols nest below 40; schemas of real tools below 20 */

@@ -149,7 +149,8 @@ size_t up_on_header(char *line, size_t size, size_t n, void *user) {
     return all;
   }
   int err = line[0] == ' ' || line[0] == '\t' ? add_fold(slot, line, len) : add_field(slot, line, len);
-  if (err == CPX_ETOOBIG) return give_up(call, CPX_EPROTO, "the head of its answer is larger than 100 KB");
+  if (err == CPX_ETOOBIG)
+    return give_up(call, CPX_EPROTO, "the head of its answer is larger than 100 KB or 1,000 headers");
   if (err == CPX_ENOMEM) return give_up(call, err, "out of memory");
   if (err) return give_up(call, CPX_EPROTO, "its answer has a malformed header");
   return all;

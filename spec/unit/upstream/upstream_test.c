@@ -139,6 +139,21 @@ static void a_head_past_its_bound_is_refused(void) {
   cpx_buf_deinit(&big);
 }
 
+static void a_head_of_too_many_headers_is_refused(void) {
+  cpx_buf big;
+  cpx_buf_init(&big, 1 << 20);
+  if (cpx_buf_add_str(&big, "HTTP/1.1 200 OK\r\nConnection: close\r\n")) abort();
+  for (unsigned i = 0; i < CPX_UP_HEADERS_MAX; i++)
+    if (cpx_buf_add_str(&big, "a:\r\n")) abort();
+  if (cpx_buf_add_str(&big, "\r\n")) abort();
+  answer a = {big.data, .then = THEN_CLOSE, .n = big.len};
+  record r = once(&a, NULL);
+  CHECK_INT(r.err, CPX_EPROTO);
+  CHECK_HAS(r.text, "1,000 headers");
+  record_deinit(&r);
+  cpx_buf_deinit(&big);
+}
+
 static void many_headers_and_folded_ones_arrive(void) {
   cpx_buf big;
   cpx_buf_init(&big, 1 << 20);
@@ -495,6 +510,7 @@ int main(int argc, char **argv) {
   RUN(broken_protocol_is_named);
   RUN(a_html_answer_is_an_answer);
   RUN(a_head_past_its_bound_is_refused);
+  RUN(a_head_of_too_many_headers_is_refused);
   RUN(many_headers_and_folded_ones_arrive);
   RUN(redirects_and_encodings_pass_untouched);
   RUN(time_limits_name_their_stage);
