@@ -96,8 +96,8 @@ bool cpx_exchange_is_complete(const cpx_exchange *ex);
 CPX_MUST_CHECK int cpx_exchange_head(cpx_exchange *ex, int status, const cpx_header *headers, size_t count,
                                      int64_t length);
 /* CPX_ECLOSED when gone or ended, CPX_EINVAL before the head or beyond the promised length. Not bounded by itself: look
- * at _pending, wait for on_drain. What is written in one turn of the loop leaves as one chunk. A failed write of a
- * chunked answer cuts the connection: on_gone follows. */
+ * at _pending, wait for on_drain. What is written in one turn of the loop leaves as one chunk. When
+ * the connection does not take it, it is cut: on_gone follows. */
 CPX_MUST_CHECK int cpx_exchange_write(cpx_exchange *ex, const void *bytes, size_t n);
 size_t cpx_exchange_pending(const cpx_exchange *ex);
 /* Without a head, or with fewer bytes than the promised length, the connection is aborted. */

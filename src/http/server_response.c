@@ -177,8 +177,12 @@ static int format_head(cpx_exchange *ex, cpx_buf *b, int status, const cpx_heade
 static int transmit(cpx_exchange *ex, const void *bytes, size_t n) {
   cpx_link *link = ex->link;
   int err = cpx_conn_write(link->conn, bytes, n);
-  if (!err && link->deadline == 0) cpx_link_deadline(link, link->server->options.send_timeout_ms);
-  return !err && !ex->link ? CPX_ECLOSED : err;
+  if (err) {
+    cpx_link_drop(link, true); /* nobody reads any more, or what came next would be read in the place of this */
+    return err;
+  }
+  if (link->deadline == 0) cpx_link_deadline(link, link->server->options.send_timeout_ms);
+  return ex->link ? 0 : CPX_ECLOSED;
 }
 
 static size_t chunk_size_line(char *line, size_t n) {
@@ -209,11 +213,7 @@ static int send_out(cpx_exchange *ex) {
 void cpx_exchange_on_flush(cpx_job *job) {
   cpx_exchange *ex = CPX_CONTAINER(job, cpx_exchange, flush);
   if (!ex->link) return;
-  if (send_out(ex)) {
-    if (ex->link) cpx_link_drop(ex->link, true); /* the handler must hear of it: it may wait for on_drain */
-    return;
-  }
-  cpx_conn_flush(ex->link->conn);
+  if (send_out(ex) == 0) cpx_conn_flush(ex->link->conn); /* else on_gone follows */
 }
 
 int cpx_exchange_head(cpx_exchange *ex, int status, const cpx_header *headers, size_t count, int64_t length) {
@@ -268,8 +268,6 @@ int cpx_exchange_write(cpx_exchange *ex, const void *bytes, size_t n) {
   int err = 0;
   if (ex->chunks) {
     err = write_chunk(ex, bytes, n);
-    /* Perhaps half a chunk is out: what followed would be read as its rest. */
-    if (err && ex->link) cpx_link_drop(ex->link, true);
   } else if (bounded && !ex->head_only) {
     err = transmit(ex, bytes, n);
   }

@@ -561,6 +561,24 @@ static void a_connection_lost_while_output_leaves_is_told(void) {
   close_bench(&b);
 }
 
+static void a_connection_lost_before_the_answer_is_known_at_the_first_write(void) {
+  for (int64_t length = -1; length <= 5; length += 6) {
+    bench b;
+    open_bench(&b);
+    b.desk.serve = hold;
+    ask(&b, GET("/"));
+    TURN_UNTIL(b.loop, b.desk.held);
+    cpx_exchange *ex = b.desk.held;
+    cpx_conn_abort(cpx_exchange_conn(ex), true); /* on_close has not come yet */
+    int err = cpx_exchange_head(ex, 200, NULL, 0, length);
+    if (!err) cpx_exchange_end(ex);
+    CHECK(cpx_exchange_is_gone(ex));
+    turns(b.loop, 3);
+    CHECK_INT(b.desk.gone, 1);
+    close_bench(&b);
+  }
+}
+
 static void a_chunk_that_cannot_be_written_cuts_the_connection(void) {
   bench b;
   open_bench(&b);
@@ -857,6 +875,7 @@ int main(int argc, char **argv) {
   RUN(an_answer_that_is_not_whole_never_looks_whole);
   RUN(a_client_that_leaves_is_gone_once);
   RUN(a_connection_lost_while_output_leaves_is_told);
+  RUN(a_connection_lost_before_the_answer_is_known_at_the_first_write);
   RUN(a_chunk_that_cannot_be_written_cuts_the_connection);
   RUN(a_request_cut_off_never_reaches_the_handler);
   RUN(a_fault_is_answered_although_the_client_has_ended_its_side);
