@@ -15,8 +15,8 @@ local function payload(request)
   return headers, json.encode(request.json)
 end
 
---- Sends a request and waits for the whole answer. No redirects; certificates are verified. Any status is an answer; only a
---- call that got none is `nil, message, code` ("connect", "dns", "tls", "timeout", "eof", …).
+--- Sends a request and waits for the whole answer. No redirects; certificates are verified. Any status is an answer;
+--- only a call that got none is `nil, message, code` ("connect", "dns", "tls", "timeout", "eof", …).
 ---@param request cliproxy.HttpRequest
 ---@return cliproxy.HttpResponse?, string? message, string? code
 function M.request(request)

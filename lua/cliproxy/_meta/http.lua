@@ -19,8 +19,9 @@ local http = {}
 ---@field headers table<string, string> names in lower case
 ---@field body string
 
---- Sends a request and waits for the whole answer. No redirects; certificates are verified. Any status is an answer; only a
---- call that got none, or a broken one, is `nil, message, code` ("connect", "dns", "tls", "timeout", "eof", "too_big", …).
+--- Sends a request and waits for the whole answer. No redirects; certificates are verified. Any
+--- status is an answer; only a call that got none, or a broken one, is `nil, message, code`
+--- ("connect", "dns", "tls", "timeout", "eof", "too_big", …).
 ---@param request cliproxy.HttpRequest
 ---@return cliproxy.HttpResponse?
 ---@return string? message

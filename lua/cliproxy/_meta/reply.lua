@@ -16,8 +16,8 @@ local reply = {}
 ---@field ca_file? string
 ---@field http2? boolean
 
---- Calls a provider and waits until its answer commits (see reply.h). nil only when the call cannot be made at all; a failed
---- call is a reply with status 0.
+--- Calls a provider and waits until its answer commits (see reply.h). nil only when the call cannot be
+--- made at all; a failed call is a reply with status 0.
 ---@param send cliproxy.Send
 ---@return cliproxy.Reply?
 ---@return string? message
@@ -92,15 +92,15 @@ function object:headers() end
 ---@param into table<string, string>
 function object:pick(names, into) end
 
---- Relays what is held and all that follows to the exchange, whose head must have been sent. Waits to the end. On success the
---- exchange is ended; on an upstream failure it is left open for an error event.
+--- Relays what is held and all that follows to the exchange, whose head must have been sent. Waits to the end. On
+--- success the exchange is ended; on an upstream failure it is left open for an error event.
 ---@param exchange cliproxy.Exchange
 ---@param brief? boolean true instead of a table where all went well
 ---@return cliproxy.Relayed|true
 function object:relay(exchange, brief) end
 
---- The next stream event; nil at a complete end; nil, message, code on failure. Waits; gives way to others by itself after
---- 64 KB or 1 ms of Lua in one turn.
+--- The next stream event; nil at a complete end; nil, message, code on failure. Waits; gives way to
+--- others by itself after 64 KB or 1 ms of Lua in one turn.
 ---@return cliproxy.Event?, string? message, string? code
 function object:next_event() end
 
@@ -113,17 +113,25 @@ function object:body(max) end
 ---@return cliproxy.json.Node?, string? message, string? code
 function object:document() end
 
+---@class cliproxy.TappedFacts
+---@field model? string
+---@field stop? string
+---@field id? string
+---@field error_message? string
+---@field error_code? string
+---@field terminal boolean
+
 --- What the tap read in passing.
 ---@return cliproxy.Usage usage
----@return { model?: string, stop?: string, id?: string, error_message?: string, error_code?: string, terminal: boolean } facts
+---@return cliproxy.TappedFacts facts
 function object:tapped() end
 
 --- Of that what every request's record needs.
 ---@return integer? input, integer? output, integer? cached, string? error_message
 function object:tokens() end
 
---- Cancels the upstream call now and frees what is held; every later use raises, and a task that waits gets nil, message,
---- "closed". Safe to call twice; done at the end of the request's task anyway.
+--- Cancels the upstream call now and frees what is held; every later use raises, and a task that waits gets nil,
+--- message, "closed". Safe to call twice; done at the end of the request's task anyway.
 function object:close() end
 
 ---@return { calls: integer, reused: integer, resent: integer, running: integer, kept: integer }

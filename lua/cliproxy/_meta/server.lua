@@ -14,7 +14,8 @@ local server = {}
 ---@field idle_timeout? number
 ---@field send_timeout? number
 
---- Sets the function that answers requests: called in a task of its own for each. What it leaves unanswered becomes a 500.
+--- Sets the function that answers requests: called in a task of its own for each.
+--- What it leaves unanswered becomes a 500.
 ---@param handler fun(exchange: cliproxy.Exchange)
 function server.handle(handler) end
 
@@ -44,7 +45,8 @@ function server.drain(seconds) end
 ---@return { connections: integer, active: integer, body_bytes: integer, requests: integer, faults: integer }
 function server.counts() end
 
---- A set of header names in lower case for `pick`; one that ends in "*" stands for all that begin so. It answers names("x-a"), too.
+--- A set of header names in lower case for `pick`; one that ends in "*" stands for all
+--- that begin so. It answers names("x-a"), too.
 ---@class cliproxy.HeaderNames
 ---@operator call(string): boolean
 
@@ -133,8 +135,9 @@ function exchange:abort() end
 --- The client may leave from now on: the terminal event is out.
 function exchange:mark_complete() end
 
---- Called once when the client leaves before the answer ended; the exchange's task is cancelled right after, unless it returns
---- true. It may not wait. A second one replaces the first. Of a table its function `gone` is called, with the table.
+--- Called once when the client leaves before the answer ended; the exchange's task is cancelled
+--- right after, unless it returns true. It may not wait. A second one replaces the first. Of a
+--- table its function `gone` is called, with the table.
 ---@param handler fun(): boolean? | { gone: fun(self: table): boolean? }
 function exchange:on_gone(handler) end
 

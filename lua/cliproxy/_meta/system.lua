@@ -1,6 +1,6 @@
 ---@meta cliproxy.system
---- Core only: files, watching, child processes, signals, clocks. Written in C: src/lua/api_system.c. File functions block for
---- a few microseconds on local disks; nothing on a request's way calls them.
+--- Core only: files, watching, child processes, signals, clocks. Written in C: src/lua/api_system.c. File functions
+--- block for a few microseconds on local disks; nothing on a request's way calls them.
 local system = {}
 
 ---@return number seconds monotonic, ns resolution
@@ -55,8 +55,9 @@ function system.mkdir(path, mode) end
 ---@return true?, string? message
 function system.remove(path) end
 
---- Watches folders (not single files: editors save by renaming); `fn()` is called in a task, 20 ms after the last change, and
---- also from a slow poll (1 s) that compares names, sizes and times where the kernel is silent. Replaces the former set.
+--- Watches folders (not single files: editors save by renaming); `fn()` is called in a task, 20 ms
+--- after the last change, and also from a slow poll (1 s) that compares names, sizes and times
+--- where the kernel is silent. Replaces the former set.
 ---@param folders string[]
 ---@param fn fun()
 function system.watch(folders, fn) end
