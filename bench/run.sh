@@ -6,7 +6,7 @@
 # --quick: a tenth of the work. --force: also on a busy machine. See bench/README.md.
 set -euo pipefail
 . "$(dirname "$0")/../scripts/lib.sh"
-need "${packages_build[@]}" "${packages_run[@]}" "${packages_bench[@]}" "$(llhttp_package)"
+need "${packages_build[@]}" "${packages_run[@]}" "${packages_bench[@]}"
 configure "$build"
 compile "$build" cliproxy bench
 export CPX_BINARY=${CPX_BINARY:-$build/cliproxy} CPX_BENCH=${CPX_BENCH:-$build/bench}

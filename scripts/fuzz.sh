@@ -6,7 +6,7 @@ set -euo pipefail
 
 seconds=${1:-60}
 [ $# -gt 0 ] && shift
-need clang-14 libclang-rt-14-dev
+need "${packages_build[@]}" clang-14 libclang-rt-14-dev "$(llhttp_package)"
 folder=$root/build-fuzz
 CC=clang-14 configure "$folder" -DFUZZ=ON -DCMAKE_C_COMPILER=clang-14
 targets=("$@")

@@ -6,7 +6,7 @@ set -euo pipefail
 
 step "packages"
 if is_debian; then
-  need "${packages_build[@]}" "${packages_run[@]}" "$(llhttp_package)"
+  need "${packages_build[@]}" "${packages_run[@]}"
 else
   need "${packages_build[@]}" "${packages_run[@]}" || say "Going on: the build will tell whether all of it is there."
 fi

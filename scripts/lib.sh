@@ -54,7 +54,7 @@ need() {
   local absent as_root=()
   if ! is_debian; then
     say "This script installs packages on Debian and Ubuntu only. Install these, or what your system calls them:"
-    say "  $* llhttp"
+    say "  $*"
     return 1
   fi
   mapfile -t absent < <(missing "$@")

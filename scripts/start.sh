@@ -27,7 +27,7 @@ TEXT
 
 up_to_date() {
   [ -x "$binary" ] && [ -e "$config" ] || return 1
-  ! is_debian || [ -z "$(missing "${packages_build[@]}" "${packages_run[@]}" "$(llhttp_package)")" ] || return 1
+  ! is_debian || [ -z "$(missing "${packages_build[@]}" "${packages_run[@]}")" ] || return 1
   [ -z "$(find CMakeLists.txt src -newer "$binary" -print -quit)" ]
 }
 

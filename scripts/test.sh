@@ -48,7 +48,7 @@ suite() {
 
 build_all() {
   step "packages"
-  need "${packages_build[@]}" "${packages_run[@]}" "${packages_test[@]}" "$(llhttp_package)"
+  need "${packages_build[@]}" "${packages_run[@]}" "${packages_test[@]}"
   step "release build ($build)"
   configure "$build"
   compile "$build" cliproxy bench

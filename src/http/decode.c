@@ -159,7 +159,7 @@ static int decode_all(cpx_decoder *d, size_t at, cpx_slice in, cpx_buf *out) {
   bool last = at + 1 == d->count, flushed = false;
   cpx_buf *to = last ? out : &d->between;
   while (!flushed) {
-    char spare;
+    char spare = 0;
     size_t room = 0, made = 0;
     int err = make_room(to, &room);
     bool full = err == CPX_EAGAIN; /* a last byte too many tells a body that just fits from one that does not */

@@ -48,7 +48,7 @@ static int compare(const void *a, const void *b) {
 
 /* In the order of their names, so that lines of one kind look alike. */
 static int add_fields(lua_State *L, int index, cpx_buf *b) {
-  const char *names[FIELDS_MAX];
+  const char *names[FIELDS_MAX] = {NULL};
   size_t n = 0;
   for (lua_pushnil(L); lua_next(L, index); lua_pop(L, 1))
     if (lua_type(L, -2) == LUA_TSTRING && n < FIELDS_MAX) names[n++] = lua_tostring(L, -2);
