@@ -44,8 +44,8 @@ static struct watcher **watchers_of(lua_State *L) {
   lua_pop(L, 1);
   if (all) return all;
   lua_pushlightuserdata(L, (void *)(uintptr_t)&signals_key);
-  all = lua_newuserdata(L, KNOWN * sizeof *all);
-  memset(all, 0, KNOWN * sizeof *all);
+  all = lua_newuserdata(L, KNOWN * sizeof(struct watcher *));
+  memset(all, 0, KNOWN * sizeof(struct watcher *));
   lua_createtable(L, 0, 1);
   lua_pushcfunction(L, signals_gc);
   lua_setfield(L, -2, "__gc");
@@ -56,7 +56,10 @@ static struct watcher **watchers_of(lua_State *L) {
 
 static struct watcher *watcher_new(lua_State *L) {
   struct watcher *w = calloc(1, sizeof *w);
-  if (!w) luaL_error(L, "out of memory");
+  if (!w) {
+    luaL_error(L, "out of memory");
+    return NULL;
+  }
   cpx_vm *vm = cpx_vm_of(L);
   w->L = cpx_vm_state(vm);
   w->ref = LUA_NOREF;
@@ -82,8 +85,7 @@ static int system_on_signal(lua_State *L) {
   return luaL_error(L, "unknown signal '%s': expected term, int, hup or usr1", name);
 }
 
-/* -- Waiting for the end: one task waits in wait_stop until another calls stop ----------------------------------------
- */
+/* -- Waiting for the end: one task waits in wait_stop until another calls stop ---------------------------------- */
 
 struct stopping {
   cpx_task *task; /* waits, or NULL */

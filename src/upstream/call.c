@@ -41,6 +41,7 @@ static size_t headers_room(const cpx_call_options *o) {
   return room;
 }
 
+// NOLINTNEXTLINE(readability-non-const-parameter): libcurl's list holds plain char
 static struct curl_slist *push(layout *l, struct curl_slist *last, char *text) {
   struct curl_slist *node = place(l, sizeof *node);
   *node = (struct curl_slist){text, NULL};
@@ -266,7 +267,7 @@ static int check_url(cpx_upstream *up, const char *url, char *where, char *messa
     if (err) return err;
     up->url = strdup(url);
   }
-  strcpy(where, up->where);
+  memcpy(where, up->where, sizeof up->where);
   return 0;
 }
 

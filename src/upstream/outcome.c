@@ -8,6 +8,7 @@ __attribute__((format(printf, 3, 4))) static void say(up_outcome *out, int err, 
   va_list args;
   va_start(args, format);
   out->err = err;
+  // NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized): va_start is just above
   (void)vsnprintf(out->text, sizeof out->text, format, args);
   va_end(args);
 }

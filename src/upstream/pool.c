@@ -17,9 +17,9 @@ static up_watch *watch_new(up_pool *pool, int fd, bool opened) {
   cpx_upstream *up = pool->up;
   if ((size_t)fd >= up->watches_len) {
     size_t len = (size_t)fd * 2 + 64;
-    up_watch **grown = realloc(up->watches, len * sizeof *grown);
+    up_watch **grown = realloc(up->watches, len * sizeof(up_watch *));
     if (!grown) return NULL;
-    memset(grown + up->watches_len, 0, (len - up->watches_len) * sizeof *grown);
+    memset(grown + up->watches_len, 0, (len - up->watches_len) * sizeof(up_watch *));
     up->watches = grown;
     up->watches_len = len;
   }

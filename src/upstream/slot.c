@@ -32,6 +32,7 @@ static int on_seek(void *user, curl_off_t offset, int origin) {
 }
 
 /* The connection is ready, the request goes out now. */
+// NOLINTNEXTLINE(readability-non-const-parameter): the type of the callback
 static int on_send(void *user, char *peer_ip, char *own_ip, int peer_port, int own_port) {
   (void)peer_ip, (void)own_ip, (void)peer_port, (void)own_port;
   up_call *call = ((up_slot *)user)->call;
