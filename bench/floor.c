@@ -54,8 +54,7 @@ static void add(struct buffer *b, const void *data, size_t length) {
 static void start(struct client *client);
 static void mark(struct client *client);
 
-/* -- to the client ---------------------------------------------------------------------------------------------------
- */
+/* -- to the client ---------------------------------------------------------------------------------------------- */
 
 static void on_closed(uv_handle_t *handle) {
   struct client *client = handle->data;
@@ -133,8 +132,7 @@ static void mark(struct client *client) {
   uv_idle_start(&awake, keep_awake); /* curl may call from a timer: have this turn's check run at once */
 }
 
-/* -- from the upstream -----------------------------------------------------------------------------------------------
- */
+/* -- from the upstream ------------------------------------------------------------------------------------------ */
 
 static void send_head(struct client *client) {
   char head[512];
@@ -198,8 +196,7 @@ static void collect(void) {
   }
 }
 
-/* -- to the upstream -------------------------------------------------------------------------------------------------
- */
+/* -- to the upstream -------------------------------------------------------------------------------------------- */
 
 static CURL *take_easy(void) {
   if (spares > 0) return spare[--spares];
@@ -290,8 +287,7 @@ static int set_socket(CURL *easy, curl_socket_t fd, int what, void *user, void *
   return 0;
 }
 
-/* -- from the client -------------------------------------------------------------------------------------------------
- */
+/* -- from the client -------------------------------------------------------------------------------------------- */
 
 static void give_memory(uv_handle_t *handle, size_t wanted, uv_buf_t *buf) {
   (void)handle, (void)wanted;

@@ -55,8 +55,7 @@ static struct client *clients;
 static const struct wire_events client_events;
 static void ask(struct client *client);
 
-/* -- the run ---------------------------------------------------------------------------------------------------------
- */
+/* -- the run ---------------------------------------------------------------------------------------------------- */
 
 static void begin(void) {
   run.measuring = true;
@@ -169,8 +168,7 @@ static void ask(struct client *client) {
   wire_write(client->conn, load_opt.request, load_opt.request_length);
 }
 
-/* -- answers ---------------------------------------------------------------------------------------------------------
- */
+/* -- answers ---------------------------------------------------------------------------------------------------- */
 
 static void drop(struct client *client) {
   if (client->conn == NULL) return;

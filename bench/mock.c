@@ -78,8 +78,7 @@ static void done(struct client *client) {
   if (client->in.length > 0) next_request(client);
 }
 
-/* -- answers ---------------------------------------------------------------------------------------------------------
- */
+/* -- answers ---------------------------------------------------------------------------------------------------- */
 
 static const char *content_type(const struct mock_plan *plan) {
   if (plan->type[0]) return plan->type;
@@ -293,8 +292,7 @@ static void answer_stats(struct client *client, bool last) {
   send_bytes(client, &out, 0);
 }
 
-/* -- requests --------------------------------------------------------------------------------------------------------
- */
+/* -- requests --------------------------------------------------------------------------------------------------- */
 
 static const char *header(const char *head, size_t length, const char *name) {
   size_t size = strlen(name);

@@ -26,8 +26,7 @@ void mock_printf(struct mock_bytes *bytes, const char *format, ...) {
   mock_add(bytes, line, n < (int)sizeof(line) ? (size_t)n : sizeof(line) - 1);
 }
 
-/* -- reading a plan --------------------------------------------------------------------------------------------------
- */
+/* -- reading a plan --------------------------------------------------------------------------------------------- */
 
 static bool set_flag(struct mock_plan *plan, const char *key) {
   const struct {
@@ -134,8 +133,7 @@ void mock_plan_read(struct mock_plan *plan, const char *head, size_t head_length
   parse_after(plan, body, front, "\"mock-", "\"");
 }
 
-/* -- bodies ----------------------------------------------------------------------------------------------------------
- */
+/* -- bodies ----------------------------------------------------------------------------------------------------- */
 
 static void filler(struct mock_bytes *out, long size) {
   static const char words[] = "the quick brown fox jumps over the lazy dog and runs on ";

@@ -40,8 +40,7 @@ void *wire_grow(void *block, size_t size) {
   return block;
 }
 
-/* -- timers: a binary heap -------------------------------------------------------------------------------------------
- */
+/* -- timers: a binary heap -------------------------------------------------------------------------------------- */
 
 static void heap_put(struct wire_loop *loop, size_t slot, struct wire_timer *timer) {
   loop->heap[slot] = timer;
@@ -100,8 +99,7 @@ static void run_timers(struct wire_loop *loop) {
   }
 }
 
-/* -- connections -----------------------------------------------------------------------------------------------------
- */
+/* -- connections ------------------------------------------------------------------------------------------------ */
 
 static void watch(struct wire_conn *conn, int operation) {
   struct epoll_event event = {.data.ptr = conn};
@@ -287,8 +285,7 @@ static void dispatch(struct wire_conn *conn, uint32_t events) {
   if (!conn->closed && conn->paused && (events & (EPOLLHUP | EPOLLERR))) broken(conn, -ECONNRESET);
 }
 
-/* -- the loop --------------------------------------------------------------------------------------------------------
- */
+/* -- the loop --------------------------------------------------------------------------------------------------- */
 
 static void accept_all(struct wire_listener *listener) {
   for (int i = 0; i < BATCH; i++) {

@@ -24,8 +24,7 @@ static void push_slice(lua_State *L, cpx_slice s) {
   lua_pushlstring(L, s.p ? s.p : "", s.n);
 }
 
-/* -- Fields ----------------------------------------------------------------------------------------------------------
- */
+/* -- Fields ----------------------------------------------------------------------------------------------------- */
 
 static void push_fault(lua_State *L, const cpx_http_fault *fault) {
   if (!fault || fault->status == 0) {
@@ -113,8 +112,7 @@ static int exchange_index(lua_State *L) {
   return fields[lua_tointeger(L, -1) - 1].push(L, lx->ex);
 }
 
-/* -- The request -----------------------------------------------------------------------------------------------------
- */
+/* -- The request ------------------------------------------------------------------------------------------------ */
 
 static int exchange_header(lua_State *L) {
   cpx_lua_exchange *lx = cpx_lua_exchange_check(L, 1);
@@ -192,8 +190,7 @@ static int exchange_document(lua_State *L) {
   return 1;
 }
 
-/* -- The answer ------------------------------------------------------------------------------------------------------
- */
+/* -- The answer ------------------------------------------------------------------------------------------------- */
 
 static int failed(lua_State *L, int err) {
   lua_pushnil(L);
@@ -339,8 +336,7 @@ static int exchange_on_gone(lua_State *L) {
   return 0;
 }
 
-/* -- Life ------------------------------------------------------------------------------------------------------------
- */
+/* -- Life ------------------------------------------------------------------------------------------------------- */
 
 /* table:gone() of the userdata's environment, or the function. */
 static int call_gone(lua_State *L) {

@@ -29,8 +29,7 @@ static void end(struct pipe *p, int err, const char *text) {
   if (!p->cancelled && p->source.sink) p->source.sink->on_end(p->source.user, &how);
 }
 
-/* -- The writer's functions; upvalue 1 is the pipe -------------------------------------------------------------------
- */
+/* -- The writer's functions; upvalue 1 is the pipe -------------------------------------------------------------- */
 
 static struct pipe *pipe_of(lua_State *L, bool needs_head) {
   struct pipe **box = lua_touserdata(L, lua_upvalueindex(1));
@@ -128,8 +127,7 @@ static void set_functions(lua_State *L) {
   lua_pop(L, 1);
 }
 
-/* -- The source ------------------------------------------------------------------------------------------------------
- */
+/* -- The source ------------------------------------------------------------------------------------------------- */
 
 /* With a budget the results are ok, message…; a failure of the task itself is message alone. */
 static const char *failure(const struct pipe *p, bool ok, lua_State *L) {
@@ -194,8 +192,7 @@ static void pipe_free(cpx_source *s) {
 
 static const cpx_source_ops pipe_ops = {pipe_start, pipe_pause, pipe_resume, pipe_cancel, pipe_free};
 
-/* -- reply.execute(spec, fn, owner) ----------------------------------------------------------------------------------
- */
+/* -- reply.execute(spec, fn, owner) ----------------------------------------------------------------------------- */
 
 /* A pipe that only the writer's box holds, whose table is left on the stack. */
 static struct pipe *push_pipe(lua_State *L) {

@@ -11,8 +11,7 @@
 #define MESSAGE_MAX_ 512
 #define WHAT         "reply.send"
 
-/* -- Bodies ----------------------------------------------------------------------------------------------------------
- */
+/* -- Bodies ----------------------------------------------------------------------------------------------------- */
 
 void cpx_lua_body_free(void *user) {
   cpx_lua_body *body = user;
@@ -58,8 +57,7 @@ static void set_body(cpx_call_options *call, cpx_lua_body *body) {
   call->body_user = body;
 }
 
-/* -- Calls -----------------------------------------------------------------------------------------------------------
- */
+/* -- Calls ------------------------------------------------------------------------------------------------------ */
 
 /* send(call) in Lua takes the call apart, which costs the VM a tenth of what it costs the C API. */
 static const char send_source[] =

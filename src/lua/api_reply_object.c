@@ -7,8 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* -- Fields ----------------------------------------------------------------------------------------------------------
- */
+/* -- Fields ----------------------------------------------------------------------------------------------------- */
 
 static void push_slice(lua_State *L, cpx_slice s) {
   lua_pushlstring(L, s.p ? s.p : "", s.n);
@@ -144,8 +143,7 @@ static int reply_headers(lua_State *L) {
   return 1;
 }
 
-/* -- What the tap saw ------------------------------------------------------------------------------------------------
- */
+/* -- What the tap saw ------------------------------------------------------------------------------------------- */
 
 static void set_count(lua_State *L, const char *name, int64_t value) {
   if (value < 0) return;

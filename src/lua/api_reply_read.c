@@ -16,8 +16,7 @@ static cpx_lua_reply *check_free(lua_State *L, const char *what) {
   return lr;
 }
 
-/* -- Relay -----------------------------------------------------------------------------------------------------------
- */
+/* -- Relay ------------------------------------------------------------------------------------------------------ */
 
 static void set_flag(lua_State *L, const char *name, bool value) {
   lua_pushboolean(L, value);
@@ -63,8 +62,7 @@ int cpx_lua_reply_relay(lua_State *L) {
   return cpx_lua_reply_wait(L, lr, push_relayed);
 }
 
-/* -- Events ----------------------------------------------------------------------------------------------------------
- */
+/* -- Events ----------------------------------------------------------------------------------------------------- */
 
 static void set_slice(lua_State *L, const char *name, cpx_slice s) {
   lua_pushlstring(L, s.p ? s.p : "", s.n);
@@ -142,8 +140,7 @@ int cpx_lua_reply_next_event(lua_State *L) {
   return cpx_lua_reply_wait(L, lr, push_given);
 }
 
-/* -- Whole bodies ----------------------------------------------------------------------------------------------------
- */
+/* -- Whole bodies ----------------------------------------------------------------------------------------------- */
 
 static int push_document(lua_State *L, cpx_lua_reply *lr) {
   cpx_json_error error;

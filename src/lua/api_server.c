@@ -22,9 +22,9 @@ struct server {
   cpx_listener *listeners[LISTENERS_MAX];
   cpx_tls *tls[LISTENERS_MAX]; /* beside the listener of the same place; NULL for plain ones */
   size_t count;
-  cpx_list live; /* cpx_lua_exchange: requests that a task answers */
+  cpx_list live;        /* cpx_lua_exchange: requests that a task answers */
   int handler, starter; /* in the registry: the script's function, and start_request */
-  cpx_task *drainer; /* waits in server.drain, or NULL */
+  cpx_task *drainer;    /* waits in server.drain, or NULL */
   cpx_timer drain_timer;
   size_t aborted;
 };
@@ -39,8 +39,7 @@ static struct server *server_of(lua_State *L) {
   return s;
 }
 
-/* -- Requests --------------------------------------------------------------------------------------------------------
- */
+/* -- Requests --------------------------------------------------------------------------------------------------- */
 
 static void task_done(void *user, bool ok, lua_State *L) {
   cpx_lua_exchange *lx = user;
@@ -119,8 +118,7 @@ static int server_handle(lua_State *L) {
   return 0;
 }
 
-/* -- Options and listeners -------------------------------------------------------------------------------------------
- */
+/* -- Options and listeners -------------------------------------------------------------------------------------- */
 
 /* A field that is a number from 0 on; 0 when absent. */
 static double number_field(lua_State *L, int index, const char *name) {
@@ -232,8 +230,7 @@ static int server_counts(lua_State *L) {
   return 1;
 }
 
-/* -- Stopping --------------------------------------------------------------------------------------------------------
- */
+/* -- Stopping --------------------------------------------------------------------------------------------------- */
 
 static void close_listeners(struct server *s) {
   for (size_t i = 0; i < s->count; i++) {

@@ -127,14 +127,6 @@ static int system_is_terminal(lua_State *L) {
   return 1;
 }
 
-static int system_read_line(lua_State *L) {
-  char line[64 * 1024];
-  if (!fgets(line, sizeof line, stdin)) return 0;
-  line[strcspn(line, "\r\n")] = '\0';
-  lua_pushstring(L, line);
-  return 1;
-}
-
 /* The lock lives in a descriptor that is never closed: the kernel drops it with the process, however that ends. */
 static int system_lock(lua_State *L) {
   const char *path = luaL_checkstring(L, 1);
@@ -181,7 +173,6 @@ int cpx_open_system(lua_State *L) {
       {"print", system_print},
       {"print_error", system_print_error},
       {"is_terminal", system_is_terminal},
-      {"read_line", system_read_line},
       {"lock", system_lock},
       {NULL, NULL},
   };

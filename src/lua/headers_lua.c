@@ -63,8 +63,7 @@ void cpx_lua_add_header(lua_State *L, cpx_header header) {
   lua_rawset(L, -3);
 }
 
-/* -- Sets of names ---------------------------------------------------------------------------------------------------
- */
+/* -- Sets of names ---------------------------------------------------------------------------------------------- */
 
 #define NAMES_TYPE "cliproxy.HeaderNames"
 

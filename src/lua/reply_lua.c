@@ -10,8 +10,7 @@
 
 static const char reply_tag = 0;
 
-/* -- Life ------------------------------------------------------------------------------------------------------------
- */
+/* -- Life ------------------------------------------------------------------------------------------------------- */
 
 void cpx_lua_reply_close(cpx_lua_reply *lr) {
   cpx_list_remove(&lr->attached.node);
@@ -58,8 +57,7 @@ cpx_lua_reply *cpx_lua_reply_check_at(lua_State *L, int index) {
   return lr;
 }
 
-/* -- Waiting ---------------------------------------------------------------------------------------------------------
- */
+/* -- Waiting ---------------------------------------------------------------------------------------------------- */
 
 /* A cancelled task's call is cancelled with it: nobody will read the answer. */
 static void cancel_wait(void *ud) {
@@ -104,8 +102,7 @@ const char *cpx_lua_reply_end_text(const cpx_lua_reply *lr, int err) {
   return end && end->err == err ? end->text : NULL;
 }
 
-/* -- Starting --------------------------------------------------------------------------------------------------------
- */
+/* -- Starting --------------------------------------------------------------------------------------------------- */
 
 uint64_t cpx_lua_time_of(lua_State *L, int index, const char *what, const char *name) {
   double seconds = lua_isnil(L, index) ? 0 : lua_isnumber(L, index) ? lua_tonumber(L, index) : -1;

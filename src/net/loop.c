@@ -16,8 +16,7 @@ static bool any_queued(const cpx_loop *loop) {
          !cpx_list_empty(&loop->ready);
 }
 
-/* -- Keeping the poll from blocking. ----------------------------------------------------------------------------------
- */
+/* -- Keeping the poll from blocking. ---------------------------------------------------------------------------- */
 
 static void on_idle(uv_idle_t *idle) {
   (void)idle; /* an active idle handle is what makes libuv poll without waiting */

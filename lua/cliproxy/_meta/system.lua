@@ -95,9 +95,6 @@ function system.print(text) end
 function system.print_error(text) end
 ---@return boolean
 function system.is_terminal() end
---- A line from standard input, without its end; nil at the end of file. Blocking.
----@return string?
-function system.read_line() end
 --- An exclusive lock on a file, held until the process ends; nil and the holder's pid where it is taken.
 ---@param path string
 ---@return true?, integer? pid

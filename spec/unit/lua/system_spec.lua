@@ -173,6 +173,19 @@ describe("system", function()
     assert.has_error(function() system.on_signal("kill", function() end) end)
   end)
 
+  it("wait_stop waits until stop says how to end", function()
+    local code
+    async(function()
+      require("cliproxy.task").spawn(function()
+        timer.sleep(0.005)
+        system.stop(7)
+        system.stop(8)
+      end)
+      code = system.wait_stop()
+    end)
+    assert.equal(7, code)
+  end)
+
   it("locks a file for this process and tells another who holds it", function()
     local path = folder .. "/lock"
     assert.is_true(system.lock(path))
