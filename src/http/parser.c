@@ -295,7 +295,7 @@ int cpx_reqhead_feed(cpx_reqhead *h, const char *bytes, size_t n, size_t *used) 
     int err = whole_lines(h);
     if (err == CPX_EAGAIN) continue;
     size_t surplus = h->bytes.len - h->parsed;
-    *used -= surplus;
+    *used -= surplus < *used ? surplus : *used; /* of a bad line an earlier piece may have brought the start */
     h->bytes.len = h->parsed;
     return err;
   }

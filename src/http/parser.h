@@ -47,7 +47,8 @@ typedef struct cpx_reqhead {
 
 void cpx_reqhead_init(cpx_reqhead *h, size_t max);
 void cpx_reqhead_deinit(cpx_reqhead *h);
-/* 0: complete, and `*used` bytes belong to the head; CPX_EAGAIN: all were taken, more are needed; CPX_ESYNTAX. */
+/* 0: complete, and `*used` bytes belong to the head; CPX_EAGAIN: all were taken, more are needed; CPX_ESYNTAX:
+ * the head ends in the bytes behind `*used`. */
 CPX_MUST_CHECK int cpx_reqhead_feed(cpx_reqhead *h, const char *bytes, size_t n, size_t *used);
 cpx_header cpx_reqhead_at(const cpx_reqhead *h, size_t i);
 

@@ -2,6 +2,9 @@
  */
 #include "server_support.h"
 
+#include "base/limits.h"
+#include "http/parser.h"
+
 #define KEEP  false
 #define CLOSE true
 
@@ -79,6 +82,30 @@ static void every_row_has_its_answer_however_it_is_cut(void) {
 }
 
 /* What comes behind a refused request on the same connection is never taken for another one. */
+static void no_more_is_taken_than_was_given(void) {
+  static const char *const heads[] = {
+      "GET / HTTP/1.1\r\nHost: x\r\nA: b\rc\r\n\r\n",  "GET / HT\rTP/1.1\r\nHost: x\r\n\r\n",
+      "GET / HTTP/1.1\r\nHost: x\nA: b\r\n\r\n",       "GET / HTTP/1.1\r\nHost: x\r\nA b: c\r\n\r\n",
+      "GET / HTTP/1.1\r\nHost: x\r\nA: b\r\n\r\nbody",
+  };
+  for (size_t i = 0; i < sizeof heads / sizeof *heads; i++) {
+    size_t n = strlen(heads[i]);
+    for (size_t cut = 1; cut < n; cut++) {
+      cpx_reqhead h;
+      cpx_reqhead_init(&h, CPX_HTTP_HEAD_MAX);
+      size_t used = 0;
+      int err = cpx_reqhead_feed(&h, heads[i], cut, &used);
+      if (used > cut) CT_FAIL("head %zu cut at %zu: %zu bytes taken", i, cut, used);
+      if (err == CPX_EAGAIN) {
+        CHECK_INT(used, cut);
+        (void)!cpx_reqhead_feed(&h, heads[i] + cut, n - cut, &used);
+        if (used > n - cut) CT_FAIL("head %zu behind the cut at %zu: %zu of %zu taken", i, cut, used, n - cut);
+      }
+      cpx_reqhead_deinit(&h);
+    }
+  }
+}
+
 static void nothing_is_smuggled_behind_a_fault(void) {
   for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
     if (!rows[i].close || rows[i].status == 200 || rows[i].count) continue;
@@ -111,6 +138,7 @@ static void too_many_headers_are_refused(void) {
 int main(int argc, char **argv) {
   ct_init(argc, argv);
   RUN(every_row_has_its_answer_however_it_is_cut);
+  RUN(no_more_is_taken_than_was_given);
   RUN(nothing_is_smuggled_behind_a_fault);
   RUN(too_many_headers_are_refused);
   printf("hostile: %zu rows\n", sizeof(rows) / sizeof(*rows));
