@@ -60,32 +60,26 @@ static inline bool is_hex(char c) {
 
 /* -- Strings. ps->p is behind the opening quote; afterwards behind the closing one. ------------------------------- */
 
+static const bool simple_escape[256] = {
+    ['"'] = true, ['\\'] = true, ['/'] = true, ['b'] = true, ['f'] = true, ['n'] = true, ['r'] = true, ['t'] = true};
+
 static int escape(parser *ps, const char *p, const char **next) {
   if (ps->end - p < 2) return fail(ps, CPX_ESYNTAX, p, "the string is not closed");
-  switch (p[1]) {
-  case '"':
-  case '\\':
-  case '/':
-  case 'b':
-  case 'f':
-  case 'n':
-  case 'r':
-  case 't': *next = p + 2; return 0;
-  case 'u':
-    for (int i = 2; i < 6; i++) {
-      if (ps->end - p <= i) return fail(ps, CPX_ESYNTAX, p, "the string is not closed");
-      if (!is_hex(p[i])) return fail(ps, CPX_ESYNTAX, p, "\\u needs four hexadecimal digits");
-    }
-    *next = p + 6;
-    return 0;
-  default: return fail(ps, CPX_ESYNTAX, p, "unknown escape in a string");
+  *next = p + 2;
+  if (simple_escape[(unsigned char)p[1]]) return 0;
+  if (p[1] != 'u') return fail(ps, CPX_ESYNTAX, p, "unknown escape in a string");
+  for (int i = 2; i < 6; i++) {
+    if (ps->end - p <= i) return fail(ps, CPX_ESYNTAX, p, "the string is not closed");
+    if (!is_hex(p[i])) return fail(ps, CPX_ESYNTAX, p, "\\u needs four hexadecimal digits");
   }
+  *next = p + 6;
+  return 0;
 }
 
-/* A byte that is not plain: steps over it. */
+/* A byte with a mark that is no quote: steps over it. */
 static int special(parser *ps, const char *p, const char **next, unsigned *flags) {
   if (*p == '\\') {
-    *flags |= CELL_ESCAPED;
+    *flags = CELL_ESCAPED;
     return escape(ps, p, next);
   }
   if ((unsigned char)*p < 0x20) return fail(ps, CPX_ESYNTAX, p, "a control character in a string must be escaped");
@@ -98,18 +92,50 @@ static int special(parser *ps, const char *p, const char **next, unsigned *flags
   return 0;
 }
 
-static inline int string(parser *ps) {
-  const char *from = ps->p - 1, *p = ps->p;
+/* Steps over the marks of the block at `*at`: 0 behind the block, 1 at the closing quote. */
+static inline int block(parser *ps, const char **at, unsigned *flags) {
+  const char *p = *at, *q = p;
+  uint64_t marks = scan_block(p);
+  while (marks) {
+    q = p + scan_first(marks);
+    if (*q == '"') {
+      *at = q;
+      return 1;
+    }
+    if (*q == '\\' && simple_escape[(unsigned char)q[1]]) { /* the block is not the last: there is a q[1] */
+      *flags = CELL_ESCAPED;
+      q += 2;
+    } else {
+      int err = special(ps, q, &q, flags);
+      if (err) return err;
+    }
+    if (q - p >= SCAN_BLOCK) break;
+    marks = scan_from(marks, (size_t)(q - p));
+  }
+  *at = q - p > SCAN_BLOCK ? q : p + SCAN_BLOCK;
+  return 0;
+}
+
+/* The rest of a string from `p` on. */
+static int long_string(parser *ps, const char *from, const char *p) {
   unsigned flags = 0;
-  for (;;) {
+  int step = 0;
+  while (!step && ps->end - p > SCAN_BLOCK) step = block(ps, &p, &flags);
+  while (!step) {
     p = scan_string(p, ps->end);
     if (p == ps->end) return fail(ps, CPX_ESYNTAX, p, "the string is not closed");
-    if (*p == '"') break;
-    int err = special(ps, p, &p, &flags);
-    if (err) return err;
+    step = *p == '"' ? 1 : special(ps, p, &p, &flags);
   }
+  if (step < 0) return step;
   ps->p = p + 1;
   return add(ps, from, p + 1, CPX_JSON_STRING | flags);
+}
+
+static inline int string(parser *ps) {
+  const char *from = ps->p - 1, *p = scan_short(ps->p, ps->end);
+  if (p == ps->end || *p != '"') return long_string(ps, from, p);
+  ps->p = p + 1;
+  return add(ps, from, p + 1, CPX_JSON_STRING);
 }
 
 /* -- Numbers and words. ------------------------------------------------------------------------------------------- */

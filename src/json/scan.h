@@ -1,5 +1,8 @@
 /* scan.h - inside json/ only: the loops over string bytes; SSE2 where there is, and a portable twin.
  *
+ * A mark stands for a byte that stops the scan. Blocks are marked at once and their marks then taken one by one, so
+ * that a text full of escapes is not looked at again behind each of them.
+ *
  * CPX_JSON_PORTABLE selects the twin everywhere, so that tests can run both on one machine.
  */
 #ifndef CPX_JSON_SCAN_H
@@ -33,31 +36,73 @@ static inline __m128i scan_marks(const char *p) {
   return _mm_or_si128(_mm_or_si128(quote, slash), _mm_cmplt_epi8(x, _mm_set1_epi8(0x20)));
 }
 
+static inline unsigned scan_bits(const char *p) {
+  return (unsigned)_mm_movemask_epi8(scan_marks(p));
+}
+
+#define SCAN_STEP  16
+#define SCAN_BLOCK 64
+
+/* The marks of SCAN_BLOCK bytes; where the first mark stands; the marks from byte `n` on (below SCAN_BLOCK). */
+static inline uint64_t scan_block(const char *p) {
+  return scan_bits(p) | (uint64_t)scan_bits(p + 16) << 16 | (uint64_t)scan_bits(p + 32) << 32 |
+         (uint64_t)scan_bits(p + 48) << 48;
+}
+
+static inline unsigned scan_first(uint64_t marks) {
+  return (unsigned)__builtin_ctzll(marks);
+}
+
+static inline uint64_t scan_from(uint64_t marks, size_t n) {
+  return marks & (~UINT64_C(0) << n);
+}
+
+/* Plain bytes that are surely so, at most SCAN_STEP: most keys end there. */
+static inline const char *scan_short(const char *p, const char *end) {
+  if (end - p < SCAN_STEP) return p;
+  unsigned marks = scan_bits(p);
+  return marks ? p + __builtin_ctz(marks) : p + SCAN_STEP;
+}
+#else
+#define SCAN_STEP  8
+#define SCAN_BLOCK 8
+
+/* Borrows may mark a plain byte behind a marked one, never leave one out: whoever takes the marks looks at the byte. */
+static inline uint64_t scan_block(const char *p) {
+  const uint64_t ones = 0x0101010101010101u, high = 0x8080808080808080u;
+  uint64_t x;
+  memcpy(&x, p, 8);
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+  x = __builtin_bswap64(x);
+#endif
+  uint64_t quote = x ^ (ones * '"'), slash = x ^ (ones * '\\');
+  return (((quote - ones) & ~quote) | ((slash - ones) & ~slash) | ((x - ones * 0x20) & ~x) | x) & high;
+}
+
+static inline unsigned scan_first(uint64_t marks) {
+  return (unsigned)__builtin_ctzll(marks) / 8;
+}
+
+static inline uint64_t scan_from(uint64_t marks, size_t n) {
+  return marks & (~UINT64_C(0) << (8 * n));
+}
+
+static inline const char *scan_short(const char *p, const char *end) {
+  if (end - p < SCAN_STEP) return p;
+  uint64_t marks = scan_block(p);
+  return marks ? p + scan_first(marks) : p + SCAN_STEP;
+}
+#endif
+
 /* The first byte that stops the scan, or `end`. */
 static inline const char *scan_string(const char *p, const char *end) {
-  while (end - p >= 16) {
-    int mask = _mm_movemask_epi8(scan_marks(p));
-    if (mask) return p + __builtin_ctz((unsigned)mask);
-    p += 16;
+  while (end - p >= SCAN_STEP) {
+    const char *q = scan_short(p, end);
+    if (q < p + SCAN_STEP && scan_stops((unsigned char)*q)) return q;
+    p = q < p + SCAN_STEP ? q + 1 : q;
   }
   return scan_bytes(p, end);
 }
-#else
-static inline const char *scan_string(const char *p, const char *end) {
-  const uint64_t ones = 0x0101010101010101u, high = 0x8080808080808080u;
-  while (end - p >= 8) {
-    uint64_t x;
-    memcpy(&x, p, 8);
-    uint64_t quote = x ^ (ones * '"'), slash = x ^ (ones * '\\');
-    uint64_t hit = ((quote - ones) & ~quote) | ((slash - ones) & ~slash) | ((x - ones * 0x20) & ~x) | x;
-    if (hit & high) break; /* borrows may mark a byte too many, never one too few: the loop below looks again */
-    p += 8;
-  }
-  const char *stop = end - p >= 8 ? p + 8 : end;
-  const char *q = scan_bytes(p, stop);
-  return q < stop || stop == end ? q : scan_bytes(q, end);
-}
-#endif
 
 /* The length of the UTF-8 sequence at `p`, or 0. `surrogates`: the three bytes of a lone surrogate are let through. */
 static inline int scan_utf8(const char *text, const char *end, int surrogates) {
