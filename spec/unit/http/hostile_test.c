@@ -84,8 +84,13 @@ static void every_row_has_its_answer_however_it_is_cut(void) {
 /* What comes behind a refused request on the same connection is never taken for another one. */
 static void no_more_is_taken_than_was_given(void) {
   static const char *const heads[] = {
-      "GET / HTTP/1.1\r\nHost: x\r\nA: b\rc\r\n\r\n",  "GET / HT\rTP/1.1\r\nHost: x\r\n\r\n",
-      "GET / HTTP/1.1\r\nHost: x\nA: b\r\n\r\n",       "GET / HTTP/1.1\r\nHost: x\r\nA b: c\r\n\r\n",
+      "GET / HTTP/1.1\r\nHost: x\r\nA: b\rc\r\n\r\n",
+      "GET / HT\rTP/1.1\r\nHost: x\r\n\r\n",
+      "GET / HTTP/1.1\r\nHost: x\r\nA: b\rc",
+      "GET / HT\rTP/1.1",
+      "G ET",
+      "GET / HTTP/1.1\r\nHost: x\nA: b\r\n\r\n",
+      "GET / HTTP/1.1\r\nHost: x\r\nA b: c\r\n\r\n",
       "GET / HTTP/1.1\r\nHost: x\r\nA: b\r\n\r\nbody",
   };
   for (size_t i = 0; i < sizeof heads / sizeof *heads; i++) {
