@@ -25,6 +25,7 @@ end
 ---@return cliproxy.Client?, string? message
 function M.find(arguments)
   local url = arguments.url or system.getenv("CLIPROXY_URL")
+  url = url ~= "" and url or nil
   local loaded, message = config.load { path = arguments.config }
   if not loaded and not url then return nil, message end
   local key = arguments.key

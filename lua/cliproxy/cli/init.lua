@@ -14,7 +14,8 @@ M.codes = {
 }
 
 local EXIT_CODES = [[
-Exit codes: 0 done; 1 tried and failed; 2 wrong arguments; 3 no proxy answers; 4 the configuration is broken.]]
+Exit codes: 0 done; 1 tried and failed; 2 wrong arguments; 3 no proxy answers; 4 the configuration is broken;
+143 or 130 ended at once by a second SIGTERM or SIGINT.]]
 
 local CONFIG = "the configuration file; else $CLIPROXY_CONFIG, ./config.lua, ~/.config/cliproxy/config.lua"
 
@@ -76,6 +77,7 @@ local function parser_of()
   local parser = argparse("cliproxy", "A local LLM proxy, scripted in Lua."):add_help(false)
   parser:option("--root", "the folder that holds lua/ and providers/, instead of the built-in one")
   parser:flag("-h --help", "explain cliproxy or the command")
+  parser:flag("--version", "print the version")
   parser:command_target("command_name")
   parser:require_command(false)
   parser:epilog(EXIT_CODES)
@@ -122,7 +124,7 @@ function M.main(arguments)
     system.print_error(("cliproxy: %s\nSee `cliproxy help`.\n"):format(parsed))
     return M.codes.usage
   end
-  local name = parsed.command_name
+  local name = parsed.version and "version" or parsed.command_name
   if not name or name == "help" then return explain(parser, by_name, name and parsed.command) end
   return require("cliproxy.cli." .. name).run(parsed, M.codes)
 end

@@ -45,8 +45,11 @@ describe("the command line", function()
   end)
 
   it("prints the version", function()
-    assert.equal(cli.codes.ok, cli.main { "version" })
-    assert.equal("cliproxy " .. system.version .. "\n", printed)
+    for _, word in ipairs { "version", "--version" } do
+      printed = ""
+      assert.equal(cli.codes.ok, cli.main { word })
+      assert.equal("cliproxy " .. system.version .. "\n", printed)
+    end
   end)
 end)
 
