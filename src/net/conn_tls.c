@@ -149,6 +149,8 @@ static void inner_data(void *user, const char *bytes, size_t n) {
   cpx_slice rest = t->fresh;
   t->fresh = cpx_slice_of(NULL, 0);
   if (t->base.closing || t->failure || t->base.eof_in || rest.n == 0) return;
+  cpx_buf_consume(&t->left, t->left_at); /* its bound is for what waits, not for what was read */
+  t->left_at = 0;
   int err = cpx_buf_add_slice(&t->left, rest);
   if (err) cpx_conn_fail(&t->base, err);
 }
