@@ -112,6 +112,7 @@ static const struct {
 };
 
 typedef struct walk {
+  enum cpx_dialect dialect;
   const char *p, *end;
   const row *rows;
   cpx_tap_facts *facts;
@@ -204,10 +205,23 @@ static bool take(walk *w, unsigned to) {
   return true;
 }
 
+/* The rows whose first key begins with this letter, or one that is 32 or 64 apart. */
+static uint32_t rows_of_letter(const walk *w, char letter) {
+  static uint32_t masks[sizeof tables / sizeof *tables][32];
+  static bool made[sizeof tables / sizeof *tables];
+  if (!made[w->dialect]) {
+    for (unsigned i = 0; i < tables[w->dialect].count; i++)
+      masks[w->dialect][(unsigned char)*w->rows[i].keys[0] & 31] |= 1u << i;
+    made[w->dialect] = true;
+  }
+  return masks[w->dialect][(unsigned char)letter & 31];
+}
+
 /* The rows of `mask` that go on with `key` at this depth. */
 static uint32_t narrow(const walk *w, uint32_t mask, unsigned depth, cpx_slice key) {
   uint32_t out = 0;
   char first = key.n ? *key.p : '\0';
+  if (depth == 0) mask &= rows_of_letter(w, first);
   for (uint32_t left = mask; left; left &= left - 1) {
     unsigned i = (unsigned)__builtin_ctz(left);
     const char *want = w->rows[i].keys[depth];
@@ -284,13 +298,13 @@ static uint32_t all_rows(enum cpx_dialect dialect) {
 }
 
 unsigned cpx_tap_pick(enum cpx_dialect dialect, cpx_slice json, cpx_tap_facts *facts) {
-  walk w = {json.p, json.p + json.n, tables[dialect].rows, facts, 0};
+  walk w = {dialect, json.p, json.p + json.n, tables[dialect].rows, facts, 0};
   if (json.n && tables[dialect].count) (void)walk_value(&w, all_rows(dialect), 0);
   return w.found;
 }
 
 unsigned cpx_tap_pick_members(enum cpx_dialect dialect, cpx_slice members, cpx_tap_facts *facts) {
-  walk w = {members.p, members.p + members.n, tables[dialect].rows, facts, 0};
+  walk w = {dialect, members.p, members.p + members.n, tables[dialect].rows, facts, 0};
   if (members.n && tables[dialect].count) (void)walk_members(&w, all_rows(dialect), 0);
   return w.found;
 }

@@ -47,9 +47,10 @@ typedef struct up_watch {
   uv_poll_t poll;
   up_pool *pool;
   int fd;
-  int wanted;  /* what libcurl asks for now; 0: idle, or a paused call */
-  int armed;   /* what the loop watches; may stay after `wanted` fell to 0, to spare two system calls a request */
-  bool opened; /* by our own callback, so that we hear when it closes */
+  int wanted;     /* what libcurl asks for now; 0: idle, or a paused call */
+  int armed;      /* what the loop watches; may stay after `wanted` fell to 0, to spare two system calls a request */
+  bool opened;    /* by our own callback, so that we hear when it closes */
+  bool connected; /* seen so once: libcurl will tell its close */
 } up_watch;
 
 struct up_pool {

@@ -91,7 +91,8 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *user, void *s
     w->wanted = 0;
     /* The resolver's own pipe; or a socket that never connected: libcurl closes such a one without a word, and a watch
      * that outlives its descriptor is libuv's end. */
-    if (!w->opened || !is_connected(fd))
+    if (w->opened && !w->connected) w->connected = is_connected(fd);
+    if (!w->connected)
       watch_free(pool->up, w);
     else
       uv_unref((uv_handle_t *)&w->poll);
