@@ -2,9 +2,9 @@
  *
  *   bench_floor LISTEN_PORT UPSTREAM_URL        "http://127.0.0.1:9000": the path of each request is appended
  *
- * Trusts its clients (bench_load): Content-Length or no body, keep-alive, one request at a time. The head goes up and
- * down with its content type alone. All output of one turn of the loop leaves in one write per connection, as
- * cliproxy's does. */
+ * Trusts its clients (bench_load): Content-Length or no body, keep-alive, one request at a time.
+ * The head goes up and down with its content type alone. All output of one turn of the loop
+ * leaves in one write per connection, as cliproxy's does. */
 #include <curl/curl.h>
 #include <stdbool.h>
 #include <stdio.h>

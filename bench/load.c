@@ -1,5 +1,5 @@
-/* bench_load: keep-alive connections that ask again as soon as an answer is whole, and one line of JSON about what came
- * back.
+/* bench_load: keep-alive connections that ask again as soon as an answer is
+ * whole, and one line of JSON about what came back.
  *
  *   bench_load --to ADDRESS [--to ADDRESS]… [--path P] [--data TEXT | --body FILE] [--header "A: b"]… [--connections N]
  *              [--requests N | --seconds S] [--warm N] [--think MS] [--ramp US] [--expect STATUS] [--contains TEXT]

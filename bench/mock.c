@@ -2,8 +2,8 @@
  *
  *   bench_mock [--listen ADDRESS] [--tls CERT KEY] [--files FOLDER]
  *
- * Prints "listening on PORT" once it can be reached. GET /__stats tells what it has seen; GET /__last the head of the
- * latest request. */
+ * Prints "listening on PORT" once it can be reached. GET /__stats tells what it has
+ * seen; GET /__last the head of the latest request. */
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>

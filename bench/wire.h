@@ -1,5 +1,5 @@
-/* wire.h: the small event loop under the bench programs (mock, load): epoll, timers, buffered connections, TLS on
- * demand.
+/* wire.h: the small event loop under the bench programs (mock, load): epoll,
+ * timers, buffered connections, TLS on demand.
  *
  * Owns:    a connection owns its descriptor, its SSL and the bytes not yet sent; the loop owns its timers' heap.
  * Borrows: the bytes given to on_data, valid during the call only.

@@ -1,5 +1,5 @@
---- Who gets in and who is sent away: keys, forged requests of web pages, wrong paths, methods and bodies, each in the
---- path's dialect.
+--- Who gets in and who is sent away: keys, forged requests of web pages, wrong paths,
+--- methods and bodies, each in the path's dialect.
 local cjson = require "cjson"
 local daemon = require "spec.support.daemon"
 local http = require "spec.support.http_client"

@@ -1,5 +1,5 @@
---- The table of hostile requests over real sockets: the status each must get, and whether the connection closes behind
---- it.
+--- The table of hostile requests over real sockets: the status each must get,
+--- and whether the connection closes behind it.
 local cases = require "spec.support.hostile_cases"
 local daemon = require "spec.support.daemon"
 local http = require "spec.support.http_client"

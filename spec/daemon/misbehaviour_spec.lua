@@ -1,6 +1,5 @@
---- Scripts that misbehave, in each place where they are entered: one clear error for their own request, and the
---- streams beside them go
---- on without a gap. #both
+--- Scripts that misbehave, in each place where they are entered: one clear error for their own
+--- request, and the streams beside them go on without a gap. #both
 local cjson = require "cjson"
 local daemon = require "spec.support.daemon"
 local mock_upstream = require "spec.support.mock_upstream"
@@ -102,8 +101,8 @@ describe("a script that misbehaves #both", function()
     assert(ok, message)
     assert.equal(200, left.status, left.body)
     assert.equal(0, report.errors, report.first_error)
-    -- 50 ms of CPU take as long as the machine lets them: on one that has no time to spare the limit would be its
-    -- neighbours'.
+    -- 50 ms of CPU take as long as the machine lets them: on one that has no time
+    -- to spare the limit would be its neighbours'.
     local limit = others < 0.1 and GAP_MS or 20 * GAP_MS
     assert.is_true(report.gap.max <= limit * 1000,
       ("a stream beside it had a gap of %.0f ms; other processes took %.0f %% of a CPU"):format(

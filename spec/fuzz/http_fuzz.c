@@ -1,6 +1,6 @@
-/* http_fuzz.c - any bytes, cut in two, through the server in memory: it must not crash, what it answers must be
- * well-formed, the cut must not matter, and a head that it accepts must be one that llhttp, a second reader, accepts
- * too.
+/* http_fuzz.c - any bytes, cut in two, through the server in memory: it must not crash,
+ * what it answers must be well-formed, the cut must not matter, and a head that it accepts
+ * must be one that llhttp, a second reader, accepts too.
  */
 #include "../unit/http/answer.h"
 #include "base/limits.h"

@@ -1,5 +1,5 @@
-/* cpx_lua - the interpreter of the specs: LuaJIT's command line on a cpx_vm, with every binding preloaded as
- * cliproxy.<name>.
+/* cpx_lua - the interpreter of the specs: LuaJIT's command line on a cpx_vm,
+ * with every binding preloaded as cliproxy.<name>.
  *
  *   cpx_lua [-e code] [-l module] [script | -] [arguments]
  *   cpx_lua /usr/bin/busted spec/unit/lua            (or: busted --lua=build/cpx_lua spec/unit/lua)

@@ -1,6 +1,5 @@
---- The real binary on a free port, with a configuration of its own. Every spec ends with `stop`, which holds it to its
---- end: exit code 0,
---- no sanitizer report, nothing left running.
+--- The real binary on a free port, with a configuration of its own. Every spec ends with `stop`, which holds it to
+--- its end: exit code 0, no sanitizer report, nothing left running.
 local cjson = require "cjson"
 local http = require "spec.support.http_client"
 local process = require "spec.support.process"

@@ -1,6 +1,5 @@
---- Unit-level doubles of the core's bindings: an exchange that remembers its answer, a reply that was recorded, a
---- configuration and
---- a snapshot made by hand.
+--- Unit-level doubles of the core's bindings: an exchange that remembers its answer, a reply that was
+--- recorded, a configuration and a snapshot made by hand.
 local json = require("cliproxy.json")
 
 local M = {}
@@ -144,9 +143,8 @@ end
 local Reply = {}
 Reply.__index = Reply
 
---- A provider's answer. `spec`: status, headers, body, events (list of { type, data }), code, message, broken (code of
---- a stream that
---- breaks after its events), kind, script_failed.
+--- A provider's answer. `spec`: status, headers, body, events (list of { type, data }), code, message, broken (code
+--- of a stream that breaks after its events), kind, script_failed.
 ---@return cliproxy.Reply
 function M.reply(spec)
   local headers = spec.headers or { ["content-type"] = spec.events and "text/event-stream" or "application/json" }

@@ -1,6 +1,5 @@
 --- Both ends of a connection in one VM: handlers by path on one listener, and a client that lets the loop turn while
---- it waits.
---- Everything but `on` is called inside a task (spec.support.async).
+--- it waits. Everything but `on` is called inside a task (spec.support.async).
 local socket = require "socket"
 local task = require "cliproxy.task"
 local timer = require "cliproxy.timer"

@@ -171,8 +171,8 @@ static int exchange_body(lua_State *L) {
   return 1;
 }
 
-/* The document borrows the exchange's body: whoever keeps the one for longer keeps a reference to the other
- * (reply.send). */
+/* The document borrows the exchange's body: whoever keeps the one for longer
+ * keeps a reference to the other (reply.send). */
 static int exchange_document(lua_State *L) {
   cpx_lua_exchange *lx = cpx_lua_exchange_check(L, 1);
   if (!lx->doc) {

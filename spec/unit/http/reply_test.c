@@ -1,5 +1,5 @@
-/* reply_test.c - answers held until they commit, then relayed, pulled or collected; the source and the client are
- * fakes. */
+/* reply_test.c - answers held until they commit, then relayed, pulled or
+ * collected; the source and the client are fakes. */
 #include "http/reply.h"
 
 #include "base/limits.h"

@@ -1,5 +1,5 @@
-/* tap_recorded.h - rows of tap_test.c: folder, case, stream; input, output, cached, cache-written, reasoning (-1: not told);
- * stop reason. */
+/* tap_recorded.h - rows of tap_test.c: folder, case, stream; input, output, cached,
+ * cache-written, reasoning (-1: not told); stop reason. */
     {"openai-chat", "compat-azure-stream", true, -1, -1, -1, -1, -1, "stop"},
     {"openai-chat", "compat-deepseek-tool-call-stream", true, 339, 83, 320, -1, 39, "tool_calls"},
     {"openai-chat", "compat-midstream-error-2", true, -1, -1, -1, -1, -1, ""},

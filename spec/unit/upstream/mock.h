@@ -1,5 +1,5 @@
-/* mock.h - the other side of upstream's tests: a scripted server with a thread a connection, proxies, and a recording
- * sink. */
+/* mock.h - the other side of upstream's tests: a scripted server with a thread
+ * a connection, proxies, and a recording sink. */
 #ifndef CPX_SPEC_UPSTREAM_MOCK_H
 #define CPX_SPEC_UPSTREAM_MOCK_H
 

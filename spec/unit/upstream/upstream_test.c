@@ -263,8 +263,8 @@ static void cancelling_while_a_name_resolves_does_not_wait(void) {
   bed_free(&b);
 }
 
-/* A call that comes after others failed or were cancelled before they had a connection, on descriptors of the same
- * numbers. */
+/* A call that comes after others failed or were cancelled before they had a
+ * connection, on descriptors of the same numbers. */
 static void check_good_call(bed *b) {
   answer a = {OK_HELLO, .then = THEN_KEEP};
   mock *m = mock_start(&a, 1, NULL, NULL, NULL);
