@@ -1,6 +1,6 @@
 /* tap_recorded.h - rows of tap_test.c: folder, case, stream; input, output, cached,
  * cache-written, reasoning (-1: not told); stop reason. */
-    {"openai-chat", "compat-azure-stream", true, -1, -1, -1, -1, -1, "stop"},
+{"openai-chat", "compat-azure-stream", true, -1, -1, -1, -1, -1, "stop"},
     {"openai-chat", "compat-deepseek-tool-call-stream", true, 339, 83, 320, -1, 39, "tool_calls"},
     {"openai-chat", "compat-midstream-error-2", true, -1, -1, -1, -1, -1, ""},
     {"openai-chat", "compat-midstream-error", true, 43, 10, 0, -1, 11, "length"},
@@ -154,7 +154,6 @@
     {"gemini", "image-output", false, 11, 111, -1, -1, -1, "STOP"},
     {"gemini", "max-tokens", false, 267, 146, -1, -1, 142, "MAX_TOKENS"},
     {"gemini", "safety-blocked", false, -1, -1, -1, -1, -1, "MODEL_ARMOR"},
-    {"gemini", "stop-sequence", false, 8, 67, -1, -1, -1, "STOP"},
-    {"gemini", "text", false, 2, 11, -1, -1, -1, "STOP"},
+    {"gemini", "stop-sequence", false, 8, 67, -1, -1, -1, "STOP"}, {"gemini", "text", false, 2, 11, -1, -1, -1, "STOP"},
     {"gemini", "thinking-budget", false, 25, 233, -1, -1, 184, "STOP"},
     {"gemini", "tool-config-allowed-names", false, 217, 406, -1, -1, 357, "STOP"},
