@@ -54,7 +54,8 @@ int cpx_lua_reply_relay(lua_State *L) {
   cpx_lua_reply *lr = check_free(L, "reply:relay");
   cpx_lua_exchange *lx = cpx_lua_exchange_check(L, 2);
   lr->brief = lua_toboolean(L, 3);
-  if (!cpx_exchange_head_sent(lx->ex)) return luaL_error(L, "reply:relay: call exchange:start first");
+  if (!cpx_exchange_head_sent(lx->ex) && !cpx_exchange_is_gone(lx->ex))
+    return luaL_error(L, "reply:relay: call exchange:start first");
   int err = cpx_reply_relay(lr->reply, lx->ex, on_relayed, lr);
   if (err) return misused(L, "reply:relay", err);
   cpx_list_remove(&lr->attached.node);
