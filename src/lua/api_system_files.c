@@ -51,7 +51,7 @@ static int files_read(lua_State *L) {
   double max = luaL_optnumber(L, 2, (lua_Number)CPX_SCRIPT_MAX);
   cpx_buf bytes;
   cpx_buf_init(&bytes, (size_t)max);
-  lua_pushcfunction(L, push_bytes); /* first, so that running out of memory here leaks nothing */
+  lua_pushcfunction(L, push_bytes);                       /* first, so that running out of memory here leaks nothing */
   int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a named pipe must not hang the loop */
   if (fd < 0) return cpx_system_fail(L, "cannot read", path, errno);
   struct stat st;

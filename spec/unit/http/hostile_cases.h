@@ -1,13 +1,15 @@
-/* hostile_cases.h - requests that must not pass (and a few that must, to show that strictness hurts nobody): the one table.
+/* hostile_cases.h - requests that must not pass (and a few that must, to show that strictness hurts nobody): the one
+ * table.
  *
  * The C test runs it through the server in memory, at any cut; specs of the daemon read this very file through
- * spec/support/hostile_cases.lua and run it over sockets. So the rows keep to a simple form: one ROW a case, string literals
- * with the escapes \r \n \t \\ \" and three octal digits only.
+ * spec/support/hostile_cases.lua and run it over sockets. So the rows keep to a simple form: one ROW a case, string
+ * literals with the escapes \r \n \t \\ \" and three octal digits only.
  *
  *   ROW(name, status, end, bytes)                            status 200: answered by the handler
  *   LONG(name, status, end, before, fill, count, after)      `fill` (one character) `count` times in the middle
  *
- * end: KEEP (the connection serves another request), CLOSE (it closes behind the answer). A row is answered exactly once.
+ * end: KEEP (the connection serves another request), CLOSE (it closes behind the answer). A row is answered exactly
+ * once.
  */
 /* clang-format off */
 #ifndef ROW
