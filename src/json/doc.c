@@ -32,6 +32,17 @@ static void free_content(cpx_json_doc *doc) {
   free(doc->segments);
   free(doc->cells);
   free(doc->owned);
+  cpx_json_account(doc, 0, doc->memory);
+  cpx_json_doc *source = doc->source;
+  *doc = (cpx_json_doc){.holds = doc->holds, .closed = true};
+  cpx_json_unref(source); /* has no source itself */
+}
+
+/* Nobody needs the content any more, or not even the shell. */
+static void drop(cpx_json_doc *doc) {
+  if (doc->refs > 0 || (doc->holds > 0 && !doc->closed)) return;
+  free_content(doc);
+  if (doc->holds == 0) free(doc);
 }
 
 cpx_json_doc *cpx_json_ref(cpx_json_doc *doc) {
@@ -40,21 +51,25 @@ cpx_json_doc *cpx_json_ref(cpx_json_doc *doc) {
 }
 
 void cpx_json_unref(cpx_json_doc *doc) {
-  while (doc && --doc->refs == 0) {
-    cpx_json_doc *source = doc->source;
-    cpx_json_account(doc, 0, doc->memory);
-    free_content(doc);
-    free(doc);
-    doc = source;
-  }
+  if (doc && --doc->refs == 0) drop(doc);
+}
+
+cpx_json_doc *cpx_json_hold(cpx_json_doc *doc) {
+  doc->holds++;
+  return doc;
+}
+
+void cpx_json_release(cpx_json_doc *doc) {
+  if (doc && --doc->holds == 0) drop(doc);
 }
 
 void cpx_json_close(cpx_json_doc *doc) {
   doc->closed = true;
+  drop(doc);
 }
 
 bool cpx_json_closed(const cpx_json_doc *doc) {
-  return doc->closed;
+  return doc->closed || (doc->source && doc->source->closed && !doc->source->owned);
 }
 
 static cpx_json_limits clamp(const cpx_json_limits *given) {

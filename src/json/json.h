@@ -71,8 +71,13 @@ CPX_MUST_CHECK int cpx_json_original(cpx_json_doc *doc, cpx_json_doc **out);
 cpx_json_doc *cpx_json_ref(cpx_json_doc *doc);
 /* NULL is harmless. */
 void cpx_json_unref(cpx_json_doc *doc);
-/* For bindings: no script may touch it any more. References taken before (an upload in flight) stay good. */
+/* For bindings. Who holds a document keeps it as a reference does until it is closed, and then only its shell: the
+ * memory does not wait for a garbage collector. */
+cpx_json_doc *cpx_json_hold(cpx_json_doc *doc);
+void cpx_json_release(cpx_json_doc *doc); /* NULL is harmless */
+/* No script may touch it any more. References (an upload in flight) stay good. */
 void cpx_json_close(cpx_json_doc *doc);
+/* An original of a closed document is closed, too, where that one only borrowed its bytes. */
 bool cpx_json_closed(const cpx_json_doc *doc);
 /* Bytes this document owns; and all live documents of this process. */
 size_t cpx_json_memory(const cpx_json_doc *doc);

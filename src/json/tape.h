@@ -62,7 +62,7 @@ typedef struct cpx_json_chunk {
 #define WAY_MAX 12
 
 struct cpx_json_doc {
-  unsigned refs;
+  unsigned refs, holds;
   bool closed;
   cpx_json_cell *cells;
   uint32_t n, cap;

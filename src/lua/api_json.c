@@ -25,7 +25,7 @@ void cpx_json_scratch_done(cpx_buf *b) {
 
 static int collect_handle(lua_State *L) {
   json_handle *h = lua_touserdata(L, 1);
-  cpx_json_unref(h->doc);
+  cpx_json_release(h->doc);
   h->doc = NULL;
   return 0;
 }
@@ -102,7 +102,7 @@ void cpx_json_push(lua_State *L, cpx_json_doc *doc, cpx_json_node node) {
   luaL_checkstack(L, 6, NULL);
   if (push_plain(L, doc, node)) return;
   json_handle *h = push_handle(L);
-  h->doc = cpx_json_ref(doc);
+  h->doc = cpx_json_hold(doc);
   handle_to_node(L, h, node);
 }
 
@@ -118,7 +118,7 @@ void cpx_json_close_value(lua_State *L, int index) {
   json_ref *ref = json_ref_at(L, index);
   if (!ref || !ref->handle->doc) return;
   cpx_json_close(ref->handle->doc);
-  cpx_json_unref(ref->handle->doc);
+  cpx_json_release(ref->handle->doc);
   ref->handle->doc = NULL;
 }
 
@@ -272,10 +272,12 @@ static int fail(lua_State *L, int code, const char *message) {
   return 3;
 }
 
-/* The handle on top becomes the root's value; a document that is one scalar is gone at once. */
-static int finish_document(lua_State *L, json_handle *h) {
+/* The handle on top, for a document that is new, becomes the root's value; one that is one scalar is gone at once. */
+static int finish_document(lua_State *L, json_handle *h, cpx_json_doc *doc) {
+  h->doc = cpx_json_hold(doc);
+  cpx_json_unref(doc);
   if (push_plain(L, h->doc, CPX_JSON_ROOT)) {
-    cpx_json_unref(h->doc);
+    cpx_json_release(h->doc);
     h->doc = NULL;
     return 1;
   }
@@ -294,15 +296,17 @@ static int json_parse(lua_State *L) {
   char *bytes = malloc(n ? n : 1);
   if (!bytes) return fail(L, CPX_ENOMEM, "out of memory");
   memcpy(bytes, text, n);
-  int code = cpx_json_parse_take(bytes, n, NULL, &h->doc, &err);
-  return code ? fail(L, code, err.message) : finish_document(L, h);
+  cpx_json_doc *doc;
+  int code = cpx_json_parse_take(bytes, n, NULL, &doc, &err);
+  return code ? fail(L, code, err.message) : finish_document(L, h, doc);
 }
 
 static int json_original(lua_State *L) {
   cpx_json_doc *doc = json_doc_of(L, cpx_json_check_ref(L, 1, CPX_JSON_MISSING));
   json_handle *h = push_handle(L);
-  cpx_json_check_edit(L, cpx_json_original(doc, &h->doc));
-  return finish_document(L, h);
+  cpx_json_doc *original;
+  cpx_json_check_edit(L, cpx_json_original(doc, &original));
+  return finish_document(L, h, original);
 }
 
 static int json_encode(lua_State *L) {

@@ -232,6 +232,48 @@ static void the_original_is_a_document_without_the_edits(void) {
   CHECK_INT(cpx_json_memory_all(), 0);
 }
 
+static void a_closed_document_that_is_only_held_keeps_no_memory(void) {
+  size_t empty = cpx_json_memory_all();
+  cpx_json_doc *doc = cpx_json_hold(DOC("{\"a\":[1,2,3]}")), *first = NULL;
+  cpx_json_unref(doc);
+  CHECK_ENCODES(doc, "{\"a\":[1,2,3]}"); /* a hold alone keeps an open document */
+  cpx_json_hold(doc);
+  cpx_json_ref(doc);
+  cpx_json_close(doc);
+  CHECK_ENCODES(doc, "{\"a\":[1,2,3]}"); /* a reference keeps a closed one */
+  cpx_json_release(doc);
+  CHECK(cpx_json_memory_all() > empty);
+  cpx_json_unref(doc);
+  CHECK(cpx_json_closed(doc));
+  CHECK_INT(cpx_json_memory_all(), empty);
+  cpx_json_release(doc);
+  cpx_json_release(NULL);
+
+  doc = cpx_json_hold(DOC("[1]"));
+  cpx_json_unref(doc);
+  CHECK_INT(cpx_json_original(doc, &first), 0);
+  cpx_json_hold(first);
+  cpx_json_unref(first);
+  cpx_json_close(doc);
+  cpx_json_release(doc);
+  CHECK_ENCODES(first, "[1]");
+  cpx_json_release(first);
+  CHECK_INT(cpx_json_memory_all(), empty);
+}
+
+static void an_original_over_borrowed_bytes_closes_with_its_source(void) {
+  char bytes[] = "[1]";
+  cpx_json_doc *doc = NULL, *first = NULL;
+  REQUIRE(cpx_json_parse(bytes, 3, NULL, &doc, NULL) == 0);
+  CHECK_INT(cpx_json_original(doc, &first), 0);
+  CHECK(!cpx_json_closed(first));
+  cpx_json_close(doc);
+  CHECK(cpx_json_closed(first));
+  cpx_json_unref(doc);
+  CHECK(cpx_json_closed(first));
+  cpx_json_unref(first);
+}
+
 static void members_may_be_changed_while_iterating(void) {
   cpx_json_doc *doc = DOC("{\"a\":1,\"b\":2,\"c\":3,\"d\":4}");
   char seen[32] = "";
@@ -345,6 +387,8 @@ int main(int argc, char **argv) {
   RUN(values_are_written_as_valid_text);
   RUN(a_replaced_field_costs_no_copy_of_the_rest);
   RUN(the_original_is_a_document_without_the_edits);
+  RUN(a_closed_document_that_is_only_held_keeps_no_memory);
+  RUN(an_original_over_borrowed_bytes_closes_with_its_source);
   RUN(members_may_be_changed_while_iterating);
   RUN(every_element_of_a_long_array_can_be_edited);
   RUN(any_edits_encode_to_what_reading_shows);
