@@ -132,6 +132,24 @@ function M.guarded(work, hook, fn, ...)
   return false, M.script_failure(work, hook, a)
 end
 
+--- The body that a hook left as text or document; a failure where it is neither and no JSON.
+local function encode_body(call, instance, hook)
+  local kind = type(call.body)
+  if kind == "table" then
+    local ok, bytes = pcall(json.encode, call.body)
+    if ok then
+      call.body = bytes
+      return nil
+    end
+    kind = "a table that is no JSON (" .. tostring(bytes) .. ")"
+  elseif kind == "string" or kind == "userdata" or kind == "nil" then
+    return nil
+  end
+  return errors.new("script_result", { hook = instance.owners[hook].name,
+    found = hook == "encode_request" and kind or kind .. " in call.body",
+    expected = "text, a document or a table" })
+end
+
 local function own_request(work, call)
   local instance = work.target.instance
   local ok, method, path, message, _, param
@@ -140,9 +158,8 @@ local function own_request(work, call)
     if not ok then
       return method
     elseif type(method) ~= "string" or type(path) ~= "string" then
-      return errors.new("script_result", { hook = instance.owners.endpoint.name, found = type(method) .. ", "
-        .. type(path),
-        expected = "method and path" })
+      return errors.new("script_result", { hook = instance.owners.endpoint.name,
+        found = type(method) .. ", " .. type(path), expected = "method and path" })
     end
     call.method, call.url = method, (instance.options.base_url or "") .. path
   end
@@ -154,7 +171,8 @@ local function own_request(work, call)
     return errors.new("script_refused", { text = tostring(message or "the provider cannot take this request"),
       param = param })
   end
-  call.body = type(body) == "table" and json.encode(body) or body
+  call.body = body
+  return encode_body(call, instance, "encode_request")
 end
 
 local function run_hooks(work, call, account)
@@ -171,9 +189,22 @@ local function run_hooks(work, call, account)
       return failure
     end
   end
-  if type(call.body) == "table" then
-    call.body = json.encode(call.body)
+  local last = provider.authorize and "authorize" or provider.shape and "shape"
+  return last and encode_body(call, work.target.instance, last)
+end
+
+--- Hooks may have left anything in the call: what cannot be sent is told, not raised.
+local function send(call, instance)
+  if not instance.hooks then
+    return reply_api.send(call)
+  elseif type(call.headers) ~= "table" then
+    return nil, "headers: table expected, got " .. type(call.headers)
   end
+  local ok, reply, message = pcall(reply_api.send, call)
+  if ok then
+    return reply, message
+  end
+  return nil, (tostring(reply):gsub("^reply%.send: ", ""))
 end
 
 local function execute(work, call)
@@ -280,7 +311,7 @@ function M.run(work, target)
       return execute(work, call)
     end
   end
-  local reply, message = reply_api.send(call)
+  local reply, message = send(call, instance)
   if not reply then
     return nil, errors.new("call_invalid", { provider = instance.name, text = message })
   end
@@ -298,13 +329,13 @@ function M.discover_call(instance)
     up[name] = value
   end
   local dialect = instance.provider.dialects and instance.provider.dialects[1] or "openai_chat"
+  local path = not instance.own and dialects.of(dialect).path("models", "", false) or ""
   return {
     operation = "models", dialect = dialect, model = "", stream = false, method = "GET",
-    url = (instance.options.base_url or "") .. (not instance.own and dialects.of(dialect).path("models", "", false)
-      or ""),
+    url = (instance.options.base_url or "") .. path,
     headers = up, options = instance.options, attempt = 1, timeouts = instance.timeouts, request = {},
     proxy_url = instance.proxy_url, unix_socket = instance.unix_socket, ca_file = instance.ca_file,
-      http2 = instance.http2,
+    http2 = instance.http2,
   }
 end
 

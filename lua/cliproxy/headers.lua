@@ -34,8 +34,8 @@ M.to_client = {
 --- What never passes to a provider, whoever asks (the rest is dropped because it is not in the table above).
 M.never = {
   "authorization", "x-api-key", "x-goog-api-key", "proxy-authorization", "cookie", "origin", "referer", "user-agent",
-    "x-app",
-  "x-stainless-*", "accept-encoding", "forwarded", "x-forwarded-*", "sec-*", "host", "connection", "content-length",
+  "x-app", "x-stainless-*", "accept-encoding", "forwarded", "x-forwarded-*", "sec-*", "host", "connection",
+  "content-length",
 }
 
 --- Rows of the tables above, and further names, as a set for `exchange:pick` and `exchange:start`.

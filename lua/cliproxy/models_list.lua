@@ -121,8 +121,7 @@ end
 
 function shapes.anthropic(model)
   return '{"type":"model","id":' .. text.quote(model.id) .. ',"display_name":' .. text.quote(model.id)
-    .. ',"created_at":"'
-    .. CREATED_TEXT .. '"}'
+    .. ',"created_at":"' .. CREATED_TEXT .. '"}'
 end
 
 function shapes.gemini(model)
@@ -138,9 +137,8 @@ end
 
 function lists.anthropic(rows, models)
   local first, last = models[1], models[#models]
-  return '{"data":[' .. table.concat(rows, ",") .. '],"has_more":false,"first_id":' .. (first and text.quote(first.id)
-    or "null")
-    .. ',"last_id":' .. (last and text.quote(last.id) or "null") .. "}"
+  return '{"data":[' .. table.concat(rows, ",") .. '],"has_more":false,"first_id":'
+    .. (first and text.quote(first.id) or "null") .. ',"last_id":' .. (last and text.quote(last.id) or "null") .. "}"
 end
 
 function lists.gemini(rows)

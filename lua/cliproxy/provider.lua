@@ -19,7 +19,7 @@ M.AUTHS = { "bearer", "x-api-key", "x-goog-api-key", "none" }
 M.HOOKS = { "shape", "authorize", "classify", "event", "response", "discover", "refresh", "execute" }
 M.CODEC = { "endpoint", "encode_request", "decode_response", "stream_decoder", "decode_error" }
 
-local PER_REQUEST = { "shape", "authorize", "event", "response", "execute", "endpoint" }
+local PER_REQUEST = { "shape", "authorize", "event", "response", "execute", "endpoint", "encode_request" }
 
 ---@type table<string, cliproxy.Option>
 local FIELDS = {

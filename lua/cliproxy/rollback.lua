@@ -10,7 +10,7 @@ local M = {}
 ---@type fun(failed: cliproxy.Snapshot, serving: cliproxy.Snapshot, script: string, message: string)?
 M.on_rollback = nil
 
-local SCRIPT_FAULTS = { script_error = true, script_result = true, route_error = true }
+local SCRIPT_FAULTS = { script_error = true, script_result = true, route_error = true, call_invalid = true }
 
 --- Whether a script or a route function is to blame.
 ---@param failure cliproxy.Failure

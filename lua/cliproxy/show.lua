@@ -20,8 +20,8 @@ local function header_list(headers)
   table.sort(names)
   for i, name in ipairs(names) do
     local value = headers[name]
-    out[i] = name .. ": " .. (is_secret(name) and "***" or type(value) == "table" and table.concat(value, ", ")
-      or value)
+    local shown = type(value) == "table" and table.concat(value, ", ") or value
+    out[i] = name .. ": " .. (is_secret(name) and "***" or shown)
   end
   return table.concat(out, "; ")
 end

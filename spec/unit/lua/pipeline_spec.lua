@@ -6,6 +6,9 @@ local json = require("cliproxy.json")
 local upstream = {}
 package.loaded["cliproxy.reply"] = {
   send = function(call)
+    if upstream.raises then
+      error(upstream.raises, 0)
+    end
     upstream.call = call
     upstream.body = type(call.body) == "string" and call.body or call.body and json.encode(call.body)
     if upstream.refusal then
@@ -431,6 +434,30 @@ describe("hooks", function()
     refused(with_response(function()
       return { print }
     end), 500, "script_result", "returned a table that is no JSON")
+  end)
+
+  it("what they leave in the call is told where it cannot be sent", function()
+    local function with_shape(edit)
+      return run { provider = { shape = edit } }
+    end
+    refused(with_shape(function(call)
+      call.body = print
+    end), 500, "script_result", "shape() returned function in call.body; expected text")
+    refused(with_shape(function(call)
+      call.body = { print }
+    end), 500, "script_result", "shape() returned a table that is no JSON")
+    refused(with_shape(function(call)
+      call.headers = 5
+    end), 500, "call_invalid", "headers: table expected, got number")
+    upstream.raises = "reply.send: url: string expected, got nil"
+    local exchange = with_shape(function(call)
+      call.url = nil
+    end)
+    upstream.raises = nil
+    refused(exchange, 500, "call_invalid", "cannot be made: url: string expected, got nil")
+    refused(run { provider = { encode_request = function()
+      return 5
+    end, decode_response = function() end } }, 500, "script_result", "encode_request() returned number")
   end)
 
   it("execute gets the call and its own transport", function()
