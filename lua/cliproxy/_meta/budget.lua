@@ -8,10 +8,10 @@ local budget = {}
 ---@field script? string "providers/groq.lua"
 
 --- Calls user code as a slice. A failure is `false, message`: "providers/groq.lua:14: shape(): attempt to index …",
---- with the line where the script raised and what the owner's name says beyond the script, without a traceback; an error
---- without a position is "providers/groq.lua: shape(): …". The budget's own: "…: ran for 50 ms without waiting",
---- "…: more than 64 MB of new memory", and Lua's "…: stack overflow". The code may wait; each resume is a new slice of
---- the same owner. A call inside a slice spends the outer one's budget; when that is used up, both fail.
+--- with the line where the script raised and what the owner's name says beyond the script, without a traceback; an
+--- error without a position is "providers/groq.lua: shape(): …". The budget's own: "…: ran for 50 ms without
+--- waiting", "…: more than 64 MB of new memory", and Lua's "…: stack overflow". The code may wait; each resume is a
+--- new slice of the same owner. A call inside a slice spends the outer one's budget; when that is used up, both fail.
 ---@param owner cliproxy.Owner
 ---@param fn function
 ---@return boolean ok, any ...

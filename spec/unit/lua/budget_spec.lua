@@ -245,7 +245,8 @@ describe("a greedy script", function()
       "local t = setmetatable({}, {}) getmetatable(t).__index = function(_, k) return t[k .. 'x'] end return t.x",
       "local function f() ('x'):gsub('x', f) end f()",
       "local function f() table.sort({ 1, 2, 3 }, f) end f()",
-      "local t t = setmetatable({}, { __index = function() return (('x'):gsub('x', t)) end }) return ('x'):gsub('x', t)",
+      "local t t = setmetatable({}, { __index = function() return (('x'):gsub('x', t)) end }) "
+        .. "return ('x'):gsub('x', t)",
       "local o o = setmetatable({}, { __tostring = function() return ('%s'):format(o) end }) return ('%s'):format(o)",
       "local m = {} local t = setmetatable({}, m) m.__tostring = function() return tostring(t) end return tostring(t)",
     } do

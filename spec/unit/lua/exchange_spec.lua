@@ -45,7 +45,9 @@ describe("an exchange's request", function()
 
   it("has large bodies whole, whatever comes behind them, one after another", function()
     local bodies, seen = {}, {}
-    for i, size in ipairs { 700000, 65536, 65537, 200000, 3 } do bodies[i] = (("%d,"):format(i)):rep(size):sub(1, size) end
+    for i, size in ipairs { 700000, 65536, 65537, 200000, 3 } do
+      bodies[i] = (("%d,"):format(i)):rep(size):sub(1, size)
+    end
     async(function()
       local path = loopback.on(function(exchange)
         seen[#seen + 1] = exchange:body()
