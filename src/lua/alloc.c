@@ -1,4 +1,5 @@
 #include "lua/vm_internal.h"
+#include "json/json.h"
 
 #include <stdlib.h>
 
@@ -101,5 +102,5 @@ size_t cpx_vm_memory(const cpx_vm *vm) {
 }
 
 bool cpx_vm_over_soft_limit(const cpx_vm *vm) {
-  return vm->bytes > CPX_VM_SOFT_MEM;
+  return vm->bytes + cpx_json_memory_all() > CPX_VM_SOFT_MEM; /* documents are held by small userdata */
 }

@@ -204,7 +204,10 @@ static struct pipe *push_pipe(lua_State *L) {
   lua_setfield(L, -2, "__gc");
   lua_setmetatable(L, -2);
   struct pipe *p = *box = calloc(1, sizeof *p);
-  if (!p) luaL_error(L, "reply.execute: out of memory");
+  if (!p) {
+    luaL_error(L, "reply.execute: out of memory");
+    return NULL;
+  }
   p->refs = 1;
   p->source.ops = &pipe_ops;
   set_functions(L);

@@ -95,7 +95,7 @@ bool cpx_lua_names_match(const cpx_lua_names *names, cpx_slice name) {
 
 /* The bytes of all names; raises on what is none. */
 static size_t measure(lua_State *L, size_t count) {
-  size_t bytes = 0, n;
+  size_t bytes = 0, n = 0;
   for (size_t i = 1; i <= count; i++) {
     lua_rawgeti(L, 1, (int)i);
     const char *text = lua_type(L, -1) == LUA_TSTRING ? lua_tolstring(L, -1, &n) : NULL;

@@ -4,6 +4,7 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "lua/vm.h"
+#include "json/tape.h"
 
 #include <fcntl.h>
 
@@ -277,6 +278,21 @@ static void two_vms_live_side_by_side(void) {
   close_vm();
 }
 
+/* Room for values is asked for, and never touched: what counts is what documents hold. */
+static void documents_count_against_the_soft_limit(void) {
+  cpx_json_doc *docs[5] = {NULL};
+  open_vm(false);
+  for (size_t i = 0; i < 5; i++) {
+    CHECK(!cpx_vm_over_soft_limit(vm) || i == 4);
+    REQUIRE(cpx_json_parse("[]", 2, NULL, &docs[i], NULL) == 0);
+    REQUIRE(cpx_json_reserve_cells(docs[i], CPX_JSON_NODES_MAX - 8) == 0);
+  }
+  CHECK(cpx_vm_over_soft_limit(vm));
+  for (size_t i = 0; i < 5; i++) cpx_json_unref(docs[i]);
+  CHECK(!cpx_vm_over_soft_limit(vm));
+  close_vm();
+}
+
 int main(int argc, char **argv) {
   ct_init(argc, argv);
   RUN(a_task_runs_in_the_next_jobs_and_hands_over_results);
@@ -291,5 +307,6 @@ int main(int argc, char **argv) {
   RUN(there_is_a_bound_on_tasks);
   RUN(memory_is_counted_to_the_byte);
   RUN(two_vms_live_side_by_side);
+  RUN(documents_count_against_the_soft_limit);
   return ct_summary();
 }
