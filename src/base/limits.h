@@ -59,7 +59,7 @@
 #define CPX_SLICE_CPU_MS   50
 #define CPX_SLICE_TICK_MS  10
 #define CPX_SLICE_MEM      (64 * CPX_MB)
-#define CPX_VM_SOFT_MEM    (512 * CPX_MB) /* beyond: collect between slices and answer new requests 503 */
+#define CPX_VM_SOFT_MEM    (512 * CPX_MB) /* Lua and documents; beyond: collect between slices and answer new requests 503 */
 #define CPX_LUA_STRING_MAX (16 * CPX_MB)  /* what string.rep, format, table.concat and gsub may make at once */
 #define CPX_PATTERN_STEPS  2000000UL      /* matcher steps of one find, match, gmatch step or gsub: some 20 ms */
 #define CPX_SCRIPT_MAX     (1 * CPX_MB)   /* one script file */
