@@ -15,7 +15,9 @@
 #define CPX_HTTP_URL_MAX         (16 * CPX_KB)
 #define CPX_HTTP_BODY_MAX        (64 * CPX_MB)  /* option body_limit; images come inline as base64 */
 #define CPX_HTTP_BODIES_MAX      (512 * CPX_MB) /* all request bodies of one worker together; beyond: 503 */
-#define CPX_HTTP_PIPELINE_MAX    (64 * CPX_KB)  /* bytes read ahead while an earlier request is being answered */
+#define CPX_HTTP_BODY_LARGE      (128 * CPX_KB) /* from here on a body's memory is worth giving back to the system, */
+#define CPX_HTTP_TRIM_MS         3000          /* that long after the last such body: agents send one after the other */
+#define CPX_HTTP_PIPELINE_MAX    (64 * CPX_KB) /* bytes read ahead while an earlier request is being answered */
 #define CPX_HTTP_HEAD_TIMEOUT_MS 10000
 #define CPX_HTTP_BODY_TIMEOUT_MS 30000 /* without a byte */
 #define CPX_HTTP_IDLE_TIMEOUT_MS 75000 /* nginx's keep-alive default: clients expect no less */
@@ -59,7 +61,7 @@
 #define CPX_SLICE_CPU_MS   50
 #define CPX_SLICE_TICK_MS  10
 #define CPX_SLICE_MEM      (64 * CPX_MB)
-#define CPX_VM_SOFT_MEM    (512 * CPX_MB) /* Lua and documents; beyond: collect between slices and answer new requests 503 */
+#define CPX_VM_SOFT_MEM    (512 * CPX_MB) /* with documents; beyond: collect between slices, 503 for new requests */
 #define CPX_LUA_STRING_MAX (16 * CPX_MB)  /* what string.rep, format, table.concat and gsub may make at once */
 #define CPX_PATTERN_STEPS  2000000UL      /* matcher steps of one find, match, gmatch step or gsub: some 20 ms */
 #define CPX_SCRIPT_MAX     (1 * CPX_MB)   /* one script file */
