@@ -1,6 +1,9 @@
 #include "http/server_internal.h"
 
 #include <stdlib.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 
 #define DISCARD_MS 500 /* without a byte; then the connection still lingers a second */
 
@@ -275,6 +278,7 @@ void cpx_http_server_set(cpx_http_server *server, const cpx_http_options *option
   or_default(&o.body_timeout_ms, CPX_HTTP_BODY_TIMEOUT_MS);
   or_default(&o.idle_timeout_ms, CPX_HTTP_IDLE_TIMEOUT_MS);
   or_default(&o.send_timeout_ms, CPX_HTTP_SEND_TIMEOUT_MS);
+  or_default(&o.trim_ms, CPX_HTTP_TRIM_MS);
   if (!o.on_request) {
     o.on_request = server->options.on_request;
     o.user = server->options.user;
@@ -289,6 +293,28 @@ static void on_idle_job(cpx_job *job) {
   if (on_idle) on_idle(server->idle_user); /* may free the server */
 }
 
+/* malloc keeps what large bodies had for the next of them, since pages from the kernel cost more than the parsing; some
+ * time after the last one the kernel gets them back. */
+static void on_trim(cpx_timer *timer) {
+  const cpx_http_server *server = CPX_CONTAINER(timer, cpx_http_server, trim);
+  uint64_t now = cpx_loop_ms(server->loop);
+  if (now < server->trim_due && cpx_timer_start(timer, server->trim_due - now) == 0) return;
+#ifdef __GLIBC__
+  malloc_trim(0);
+#endif
+}
+
+void cpx_http_free_body(cpx_exchange *ex) {
+  cpx_http_server *server = ex->server;
+  if (server && ex->body.cap >= CPX_HTTP_BODY_LARGE) {
+    server->trim_due = cpx_loop_ms(server->loop) + server->options.trim_ms;
+    if (!cpx_timer_active(&server->trim)) (void)!cpx_timer_start(&server->trim, server->options.trim_ms);
+  }
+  if (server) server->counts.body_bytes -= ex->charged;
+  ex->charged = 0;
+  cpx_buf_deinit(&ex->body);
+}
+
 int cpx_http_server_new(cpx_loop *loop, const cpx_http_options *options, cpx_http_server **out) {
   if (!options->on_request) return CPX_EINVAL;
   cpx_http_server *server = calloc(1, sizeof(*server));
@@ -297,6 +323,7 @@ int cpx_http_server_new(cpx_loop *loop, const cpx_http_options *options, cpx_htt
   cpx_list_init(&server->links);
   cpx_list_init(&server->exchanges);
   cpx_job_init(&server->idle_job, on_idle_job);
+  cpx_timer_init(&server->trim, loop, on_trim);
   cpx_buf_init(&server->scratch, CPX_MB);
   cpx_http_server_set(server, options);
   *out = server;
@@ -350,6 +377,7 @@ void cpx_http_server_free(cpx_http_server *server) {
   cpx_list *node;
   while ((node = cpx_list_shift(&server->exchanges))) CPX_CONTAINER(node, cpx_exchange, node)->server = NULL;
   cpx_job_cancel(&server->idle_job);
+  cpx_timer_stop(&server->trim);
   cpx_buf_deinit(&server->scratch);
   free(server);
 }

@@ -26,6 +26,7 @@ typedef struct cpx_exchange cpx_exchange;
 typedef struct cpx_http_options {
   size_t head_max, body_max, bodies_max; /* 0: the default of limits.h */
   uint64_t head_timeout_ms, body_timeout_ms, idle_timeout_ms, send_timeout_ms;
+  uint64_t trim_ms; /* after the last large body until the system gets its memory back */
   void (*on_request)(void *user, cpx_exchange *ex); /* the handler holds one reference: cpx_exchange_unref when done */
   void *user;
 } cpx_http_options;

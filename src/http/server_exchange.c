@@ -27,12 +27,11 @@ int cpx_exchange_new(cpx_link *link, cpx_exchange **out) {
 }
 
 static void free_exchange(cpx_exchange *ex) {
-  if (ex->server) ex->server->counts.body_bytes -= ex->charged;
+  cpx_http_free_body(ex);
   cpx_list_remove(&ex->node);
   cpx_job_cancel(&ex->flush);
   cpx_decoder_free(ex->decoder);
   cpx_reqhead_deinit(&ex->head);
-  cpx_buf_deinit(&ex->body);
   cpx_buf_deinit(&ex->out);
   free(ex->fault_text);
   free(ex);

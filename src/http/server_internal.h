@@ -53,7 +53,9 @@ struct cpx_http_server {
   bool draining;
   void (*on_idle)(void *user);
   void *idle_user;
-  cpx_buf scratch; /* a response's head while it is formatted */
+  cpx_timer trim;
+  uint64_t trim_due; /* ms; moved without touching the timer */
+  cpx_buf scratch;   /* a response's head while it is formatted */
   int64_t date_s;
   char date[40];
 };
@@ -97,6 +99,8 @@ void cpx_link_deadline(cpx_link *link, uint64_t ms);
 void cpx_link_detach(cpx_link *link);
 /* The client is gone, or was sent away: the connection closes at once. */
 void cpx_link_drop(cpx_link *link, bool reset);
+/* The exchange's body goes. */
+void cpx_http_free_body(cpx_exchange *ex);
 /* The answer is out; the exchange is detached already. */
 void cpx_link_answered(cpx_link *link, const cpx_exchange *ex);
 

@@ -40,19 +40,13 @@ static void explain(cpx_exchange *ex, enum cpx_fault_id fault, size_t body_max) 
   if (ex->fault_text) ex->fault.text = ex->fault_text;
 }
 
-static void give_back_body(cpx_exchange *ex) {
-  cpx_buf_deinit(&ex->body);
-  ex->server->counts.body_bytes -= ex->charged;
-  ex->charged = 0;
-}
-
 void cpx_link_fault(cpx_link *link, enum cpx_fault_id fault) {
   cpx_exchange *ex = link->ex;
   ex->fault = faults[fault];
   ex->close = true;
   link->unread = ex->head.chunked || ex->left > DISCARD_MAX ? DISCARD_MAX : ex->left;
   explain(ex, fault, link->server->options.body_max);
-  give_back_body(ex);
+  cpx_http_free_body(ex);
   link->server->counts.faults++;
   ready(link);
 }

@@ -7,6 +7,9 @@
 
 #include <time.h>
 #include <zlib.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 
 #define GET(path) "GET " path " HTTP/1.1\r\nHost: x\r\n\r\n"
 
@@ -801,6 +804,47 @@ static void freeing_the_server_leaves_held_exchanges_readable(void) {
   cpx_buf_deinit(&b.joined);
 }
 
+#if defined(__GLIBC__) && !defined(CPX_SANITIZE)
+static size_t resident(void) {
+  unsigned long all = 0, pages = 0;
+  FILE *f = fopen("/proc/self/statm", "r");
+  if (f && fscanf(f, "%lu %lu", &all, &pages) != 2) pages = 0;
+  if (f) (void)fclose(f);
+  return pages * (size_t)sysconf(_SC_PAGESIZE);
+}
+
+/* Chunked, so that the body grows as it comes; the block behind it keeps malloc from giving it back by itself. */
+static void the_memory_of_large_bodies_goes_back_some_time_after(void) {
+  bench b;
+  answer a;
+  static char chunk[0x20000 + 1];
+  memset(chunk, 'x', 0x20000);
+  mallopt(M_MMAP_THRESHOLD, 32 << 20);
+  mallopt(M_TRIM_THRESHOLD, 256 << 20);
+  open_bench_with(&b, (cpx_http_options){.trim_ms = 200}, 0);
+  b.desk.serve = hold;
+  ask(&b, "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n");
+  for (int i = 0; i < 64; i++) {
+    ask(&b, "20000\r\n");
+    ask(&b, chunk);
+    ask(&b, "\r\n");
+    turns(b.loop, 3);
+  }
+  ask(&b, "0\r\n\r\n");
+  TURN_UNTIL(b.loop, b.desk.held != NULL);
+  size_t with = resident();
+  void *behind = malloc(1000);
+  REQUIRE(b.desk.held && behind);
+  answer_plainly(&b.desk, b.desk.held);
+  b.desk.held = NULL;
+  EXPECT_ANSWER(&b, &a, 200);
+  EXPECT(resident() + 4 * CPX_MB > with, "%zu of %zu bytes are left at once", resident(), with);
+  TURN_UNTIL(b.loop, resident() + 6 * CPX_MB < with);
+  free(behind);
+  close_bench(&b);
+}
+#endif
+
 static void options_can_change_between_requests(void) {
   bench b;
   answer a;
@@ -887,6 +931,9 @@ int main(int argc, char **argv) {
   RUN(a_quiet_stream_is_not_cut_off);
   RUN(draining_ends_idle_connections_now_and_busy_ones_after_their_answer);
   RUN(freeing_the_server_leaves_held_exchanges_readable);
+#if defined(__GLIBC__) && !defined(CPX_SANITIZE)
+  RUN(the_memory_of_large_bodies_goes_back_some_time_after);
+#endif
   RUN(options_can_change_between_requests);
   RUN(an_idle_connection_holds_little);
   RUN(show_the_speed);
