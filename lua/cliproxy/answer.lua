@@ -19,10 +19,10 @@ local STREAMED = { ["x-cliproxy-request-id"] = "", ["cache-control"] = "no-cache
 
 --- Our own headers of an answer; the provider's pass beside them. To be used before anything waits.
 ---@param work cliproxy.Work
----@param reply cliproxy.Reply
+---@param is_stream boolean
 ---@return table<string, string>
-local function head_of(work, reply)
-  local asked, is_stream = work.model, reply.is_stream
+local function head_of(work, is_stream)
+  local asked = work.model
   if asked == work.target.model and not (work.warnings or work.show or work.cors) then
     local head = is_stream and STREAMED or PLAIN
     head["x-cliproxy-request-id"] = work.id
@@ -92,9 +92,9 @@ local function why(work, reply, code, message)
   return decide.broken(work, code, message, reply.kind)
 end
 
-local function relay(work, reply)
+local function relay(work, reply, is_stream, length)
   local exchange = work.exchange
-  exchange:start(work.status, head_of(work, reply), reply.length, reply, headers.down)
+  exchange:start(work.status, head_of(work, is_stream), length, reply, headers.down)
   begun(work)
   work.relaying = true -- the relay itself notices that the client leaves, and whether that was after the end
   local how = reply:relay(exchange, true)
@@ -139,7 +139,7 @@ local function failed(work, reply)
     return failure
   end
   work.note = said
-  relay(work, reply)
+  relay(work, reply, reply.is_stream, reply.length)
 end
 
 --- A stream that a hook sees event by event.
@@ -150,7 +150,7 @@ local function pump_events(work, reply)
   end
   local exchange = work.exchange
   local head = {}
-  for name, value in next, head_of(work, reply) do
+  for name, value in next, head_of(work, reply.is_stream) do
     head[name] = value
   end
   if work.target.instance.own then
@@ -205,7 +205,7 @@ local function transform(work, reply, hook)
   note_usage(work, reply)
   local head = {}
   headers.copy_down(reply:headers(), head)
-  for name, value in next, head_of(work, reply) do
+  for name, value in next, head_of(work, reply.is_stream) do
     head[name] = value
   end
   head["content-type"], head["content-encoding"] = "application/json", nil
@@ -239,23 +239,23 @@ end
 ---@param reply cliproxy.Reply
 ---@return cliproxy.Failure?
 function M.give(work, reply)
-  local status = reply.status
+  local status, is_stream, length, type_of, code = reply:head()
   local instance = work.target.instance
   work.status = status
   if status == 0 then
-    return why(work, reply, reply.code, reply.message)
+    return why(work, reply, code, reply.message)
   end
   if status >= 400 then
     return (instance.own and own_failed or failed)(work, reply)
   end
-  local failure = decide.check_success(work, reply)
+  local failure = decide.check_success(work, reply, status, type_of)
   if failure then
     return failure
-  elseif reply.code and not (reply.is_stream and reply.first_event) then
-    return why(work, reply, reply.code, reply.message) -- it broke before there was anything to send on
+  elseif code and not (is_stream and reply.first_event) then
+    return why(work, reply, code, reply.message) -- it broke before there was anything to send on
   end
   local provider = instance.provider
-  if reply.is_stream then
+  if is_stream then
     if instance.own or provider.event or work.withhold_usage then
       return pump_events(work, reply)
     end
@@ -264,7 +264,7 @@ function M.give(work, reply)
   elseif provider.response then
     return transform(work, reply, "response")
   end
-  return relay(work, reply)
+  return relay(work, reply, is_stream, length)
 end
 
 return M

@@ -133,15 +133,16 @@ end
 --- What is wrong with an answer that claims success; nil: nothing.
 ---@param work cliproxy.Work
 ---@param reply cliproxy.Reply
+---@param status integer
+---@param type_of? string its content type
 ---@return cliproxy.Failure?
-function M.check_success(work, reply)
-  local status, instance = reply.status, work.target.instance
+function M.check_success(work, reply, status, type_of)
+  local instance = work.target.instance
   if status >= 300 then
     local location = (reply:header("location") or "nowhere"):gsub("[?#].*", "")
     return errors.new("upstream_redirect", { provider = instance.name, status = status,
       location = text.excerpt(location) })
   end
-  local type_of = reply:header("content-type")
   if type_of and not type_of:find("html", 1, true) then
     return nil
   end

@@ -167,6 +167,10 @@ function M.reply(spec)
   }, Reply)
 end
 
+function Reply:head()
+  return self.status, self.is_stream, self.length, self:header("content-type"), self.code
+end
+
 function Reply:header(name)
   return self.got[name]
 end

@@ -112,6 +112,19 @@ static int reply_index(lua_State *L) {
   return fields[lua_tointeger(L, -1) - 1].push(L, lr);
 }
 
+static int reply_head(lua_State *L) {
+  cpx_lua_reply *lr = cpx_lua_reply_check(L);
+  cpx_slice type;
+  field_status(L, lr);
+  field_is_stream(L, lr);
+  field_length(L, lr);
+  if (!cpx_reply_header(lr->reply, CPX_SLICE("content-type"), &type))
+    lua_pushnil(L);
+  else
+    push_slice(L, type);
+  return 4 + field_code(L, lr);
+}
+
 static int reply_header(lua_State *L) {
   cpx_lua_reply *lr = cpx_lua_reply_check(L);
   size_t n;
@@ -242,6 +255,7 @@ static int reply_gc(lua_State *L) {
 
 void cpx_lua_reply_register(lua_State *L) {
   static const luaL_Reg methods[] = {
+      {"head", reply_head},
       {"header", reply_header},
       {"headers", reply_headers},
       {"pick", reply_pick},

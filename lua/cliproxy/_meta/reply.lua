@@ -82,6 +82,10 @@ function writer.fail(kind, message) end
 ---@field script_failed boolean execute() itself raised: `message` is its error
 local object = {}
 
+--- What every answer is asked first, in one call.
+---@return integer status, boolean is_stream, integer length, string? content_type, string? code
+function object:head() end
+
 ---@param name string lower case
 ---@return string?
 function object:header(name) end

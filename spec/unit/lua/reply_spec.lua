@@ -82,6 +82,8 @@ describe("reply.send", function()
       assert.equal('{"error":{"message":"slow down"}}', reply.held)
       assert.equal(33, reply.length)
       assert.is_false(reply.is_stream)
+      assert.same({ n = 4, 429, false, reply.length, "application/json" },
+        { n = select("#", reply:head()), reply:head() })
       assert.is_true(reply.committed)
       assert.is_true(reply.head_seconds > 0 and reply.head_seconds <= reply.first_seconds and reply.first_seconds < 5)
       assert.same({}, { reply.code, reply.message, reply.kind, reply.first_event, reply.no_such_field })
