@@ -36,6 +36,20 @@ describe("a start", function()
     proxy:stop()
   end)
 
+  it("tells which providers are off, and after a reload only which are newly so", function()
+    local off = '{ script = "openai_compatible", base_url = "http://127.0.0.1:1/v1", api_key = env "%s" },\n'
+    local first = "  providers = { demo = {},\n    one = " .. off:format("CPX_NOT_SET_1") .. "%s  },"
+    local listen = 'listen = "127.0.0.1:0"'
+    local proxy = daemon.start { config = config(listen, first:format("")) }
+    proxy:wait_log("provider one is off: CPX_NOT_SET_1 is not set (config.lua:5)")
+    local second = config(listen, first:format("    two = " .. off:format("CPX_NOT_SET_2")))
+    proxy:save("config.lua", (second:gsub("$FOLDER", function() return proxy.folder end)), "generation 2 serves")
+    proxy:wait_log("provider two is off: CPX_NOT_SET_2 is not set (config.lua:6)")
+    local _, told = proxy:log():gsub("provider one is off", "")
+    assert.equal(1, told)
+    proxy:stop()
+  end)
+
   it("with closed standard streams keeps their numbers free of its own", function()
     local code = process.run { "sh", "-c", 'exec "$0" version <&- >&- 2>&-', daemon.binary }
     assert.equal(0, code)
