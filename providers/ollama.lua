@@ -34,6 +34,12 @@ local function arguments_of(tool_call)
   return type(arguments) == "string" and arguments or json.present(arguments) and json.encode(arguments) or "{}"
 end
 
+-- What the model thought, where there is anything.
+local function thinking_of(message)
+  local text = message.thinking
+  return type(text) == "string" and text ~= "" and text or nil
+end
+
 local function each_call(message, fn)
   if json.kind(message.tool_calls) == "array" then
     for i, tool_call in json.each(message.tool_calls) do
@@ -57,6 +63,10 @@ end
 local function events_of(call, chunks, message)
   local events = {}
   if json.kind(message) == "object" then
+    local thinking = thinking_of(message)
+    if thinking then
+      append(events, chunks:reasoning(thinking))
+    end
     if type(message.content) == "string" and message.content ~= "" then
       append(events, chunks:text(message.content))
     end
@@ -92,7 +102,8 @@ return {
       calls[i] = chat_chunks.tool_call_object(call_id(call, i), name, arguments)
     end)
     local reason = REASONS[answer.done_reason] or "stop"
-    return chat_chunks.whole(options_of(call, answer), answer.message.content or "", calls, reason, usage_of(answer))
+    return chat_chunks.whole(options_of(call, answer), answer.message.content or "", calls, reason, usage_of(answer),
+      thinking_of(answer.message))
   end,
 
   -- One function a stream: gets each line, returns the client's events; nil at the end of the stream.

@@ -49,6 +49,13 @@ function M:text(text)
   return events
 end
 
+--- What the model thinks, as compatible servers send it beside the content.
+function M:reasoning(text)
+  local events = self:open("")
+  table.insert(events, self:chunk(ordered("reasoning_content", text)))
+  return events
+end
+
 --- `arguments`: JSON text, or its pieces.
 function M:tool_call(id, name, arguments)
   local events, index = self:open(json.null), self.calls
@@ -83,12 +90,13 @@ function M.tool_call_object(id, name, arguments)
   return ordered("id", id, "type", "function", "function", ordered("name", name, "arguments", arguments))
 end
 
---- A whole answer. `calls`: list of tool_call_object.
-function M.whole(options, text, calls, reason, usage)
+--- A whole answer. `calls`: list of tool_call_object. `reasoning`: text, or nil.
+function M.whole(options, text, calls, reason, usage, reasoning)
   local message = ordered(
     "role", "assistant",
     "content", #calls > 0 and text == "" and json.null or text,
     "refusal", json.null,
+    "reasoning_content", reasoning,
     "tool_calls", #calls > 0 and json.array(calls) or nil,
     "annotations", json.array {}
   )

@@ -10,6 +10,11 @@ local OPTIONS = {
   presence_penalty = "presence_penalty", max_tokens = "num_predict", max_completion_tokens = "num_predict",
 }
 
+-- Chat's reasoning_effort, and what Ollama's `think` takes: a switch, or one of three levels.
+local THINK = {
+  none = false, minimal = "low", low = "low", medium = "medium", high = "high", xhigh = "high", max = "high",
+}
+
 -- The client would read what it does not get.
 local REFUSED = { "logprobs", "audio", "logit_bias", "prediction", "functions", "web_search_options" }
 
@@ -94,6 +99,9 @@ local function message_of(message, names)
     return nil, bad
   end
   out.tool_calls = calls
+  if type(message.reasoning_content) == "string" then
+    out.thinking = message.reasoning_content
+  end
   if role == "tool" and type(message.tool_call_id) == "string" then
     out.tool_name = names[message.tool_call_id]
   end
@@ -140,8 +148,10 @@ local function unsupported(document)
       return name, "ollama takes no " .. name
     end
   end
-  local choice = document.tool_choice
-  if type(document.n) == "number" and document.n > 1 then
+  local choice, effort = document.tool_choice, document.reasoning_effort
+  if json.present(effort) and THINK[effort] == nil then
+    return "reasoning_effort", "reasoning_effort may be none, minimal, low, medium, high, xhigh or max"
+  elseif type(document.n) == "number" and document.n > 1 then
     return "n", "ollama gives one choice"
   elseif json.present(choice) and choice ~= "auto" and choice ~= "none" then
     return "tool_choice", 'ollama decides itself whether to call a tool: tool_choice may be "auto" or "none"'
@@ -168,6 +178,7 @@ function M.encode(document, call)
   body.tools = json.kind(document.tools) == "array" and document.tool_choice ~= "none" and document.tools or nil
   body.options = options_of(document)
   body.format = format_of(document)
+  body.think = THINK[document.reasoning_effort]
   body.keep_alive = call.options.keep_alive
   return json.encode(body)
 end

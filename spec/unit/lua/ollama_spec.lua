@@ -44,7 +44,18 @@ describe("ollama's requests", function()
       .. '"json_schema":{"schema":{"type":"object"}}}}'), "format"))
   end)
 
+  it("carry how much to think, and thoughts of earlier turns", function()
+    local levels = { none = false, minimal = "low", low = "low", medium = "medium", high = "high", max = "high" }
+    for effort, think in pairs(levels) do
+      assert.equal(think, encode(('{"messages":[],"reasoning_effort":"%s"}'):format(effort)).think)
+    end
+    assert.is_nil(encode('{"messages":[]}').think)
+    local body = encode('{"messages":[{"role":"assistant","content":"a","reasoning_content":"hm"}]}')
+    assert.equal("hm", body.messages[1].thinking)
+  end)
+
   local refused = {
+    { '{"messages":[],"reasoning_effort":"wild"}', "reasoning_effort" },
     { '{"messages":[],"logprobs":true}', "logprobs" },
     { '{"messages":[],"n":2}', "n" },
     { '{"messages":"x"}', "messages" },
@@ -99,6 +110,15 @@ describe("ollama's answers", function()
     assert.equal(3, json.parse(out[#out]).usage.total_tokens)
     assert.equal("tool_calls", json.parse(out[#out - 1]).choices[1].finish_reason)
     assert.equal('{"a":1}', json.parse(out[4]).choices[1].delta.tool_calls[1]["function"].arguments)
+  end)
+
+  it("keep what the model thinks beside what it says", function()
+    local decode = ollama.stream_decoder(call_of("{}", true))
+    local events = decode({ type = "", data = '{"message":{"content":"","thinking":"hm"},"done":false}', raw = "" })
+    assert.equal("hm", json.parse(events[#events].data).choices[1].delta.reasoning_content)
+    local line = json.parse('{"message":{"content":"Hi","thinking":"hm"},"done_reason":"stop"}')
+    local answer = json.parse(json.encode(ollama.decode_response(line, call_of("{}"))))
+    assert.same({ "Hi", "hm" }, { answer.choices[1].message.content, answer.choices[1].message.reasoning_content })
   end)
 
   it("that fail in the middle become an error", function()
