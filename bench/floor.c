@@ -47,6 +47,7 @@ static void add(struct buffer *b, const void *data, size_t length) {
     b->data = realloc(b->data, b->room);
     if (b->data == NULL) abort();
   }
+  // cppcheck-suppress uninitvar
   memcpy(b->data + b->length, data, length);
   b->length += length;
 }

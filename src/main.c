@@ -73,7 +73,7 @@ static int start(lua_State *L) {
   lua_getfield(L, -1, "main");
   lua_newtable(L);
   bool options = true;
-  for (int i = 1, n = 0, taken = 1; i < argc; i += taken) {
+  for (int i = 1, n = 0, taken = 1; i < argc && argv[i]; i += taken) {
     options = options && strcmp(argv[i], "--") != 0;
     if (options && root_at(argc, argv, i, &taken)) continue;
     taken = 1;
@@ -118,7 +118,7 @@ static void raise_descriptors(void) {
 static void set_up_malloc(void) {
   mallopt(M_ARENA_MAX, 2); /* one for the loop, one for libuv's and libcurl's threads */
   mallopt(M_MMAP_THRESHOLD, 2 << 20);
-  mallopt(M_TRIM_THRESHOLD, 4 << 20);
+  mallopt(M_TRIM_THRESHOLD, 16 << 20); /* http/server.c gives back what is free in quiet times */
 }
 
 int main(int argc, char **argv) {

@@ -55,17 +55,6 @@ end
 
 M.up, M.down = M.set(M.to_upstream), M.set(M.to_client)
 
---- Copies what may pass to a provider from `from` into `into`.
----@param from table<string, string> of the client, lower-case names
----@param into table<string, string>
-function M.copy_up(from, into)
-  for name, value in next, from do
-    if M.up(name) then
-      into[name] = value
-    end
-  end
-end
-
 --- Copies what may pass to the client from `from` into `into`.
 ---@param from table<string, string> of the provider, lower-case names
 ---@param into table<string, string>
