@@ -172,6 +172,31 @@ static void on_job(cpx_job *job) {
   }
 }
 
+/* -- Memory. malloc keeps what large bodies and many connections had for the next of them, since pages from the kernel
+ * cost more than the parsing; some time after the last one the kernel gets them back. */
+
+static void on_trim(cpx_timer *timer) {
+  const cpx_http_server *server = CPX_CONTAINER(timer, cpx_http_server, trim);
+  uint64_t now = cpx_loop_ms(server->loop);
+  if (now < server->trim_due && cpx_timer_start(timer, server->trim_due - now) == 0) return;
+#ifdef __GLIBC__
+  malloc_trim(0);
+#endif
+}
+
+static void trim_later(cpx_http_server *server) {
+  server->trim_due = cpx_loop_ms(server->loop) + server->options.trim_ms;
+  if (!cpx_timer_active(&server->trim)) (void)!cpx_timer_start(&server->trim, server->options.trim_ms);
+}
+
+void cpx_http_free_body(cpx_exchange *ex) {
+  cpx_http_server *server = ex->server;
+  if (server && ex->body.cap >= CPX_HTTP_BODY_LARGE) trim_later(server);
+  if (server) server->counts.body_bytes -= ex->charged;
+  ex->charged = 0;
+  cpx_buf_deinit(&ex->body);
+}
+
 /* -- What the connection says. */
 
 static char *room(void *user, size_t *n) {
@@ -260,6 +285,7 @@ static void on_close(void *user, int err) {
     cpx_link_detach(link);
   }
   free_link(link);
+  trim_later(server);
   check_idle(server);
 }
 
@@ -291,28 +317,6 @@ static void on_idle_job(cpx_job *job) {
   void (*on_idle)(void *user) = server->on_idle;
   server->on_idle = NULL;
   if (on_idle) on_idle(server->idle_user); /* may free the server */
-}
-
-/* malloc keeps what large bodies had for the next of them, since pages from the kernel cost more than the parsing; some
- * time after the last one the kernel gets them back. */
-static void on_trim(cpx_timer *timer) {
-  const cpx_http_server *server = CPX_CONTAINER(timer, cpx_http_server, trim);
-  uint64_t now = cpx_loop_ms(server->loop);
-  if (now < server->trim_due && cpx_timer_start(timer, server->trim_due - now) == 0) return;
-#ifdef __GLIBC__
-  malloc_trim(0);
-#endif
-}
-
-void cpx_http_free_body(cpx_exchange *ex) {
-  cpx_http_server *server = ex->server;
-  if (server && ex->body.cap >= CPX_HTTP_BODY_LARGE) {
-    server->trim_due = cpx_loop_ms(server->loop) + server->options.trim_ms;
-    if (!cpx_timer_active(&server->trim)) (void)!cpx_timer_start(&server->trim, server->options.trim_ms);
-  }
-  if (server) server->counts.body_bytes -= ex->charged;
-  ex->charged = 0;
-  cpx_buf_deinit(&ex->body);
 }
 
 int cpx_http_server_new(cpx_loop *loop, const cpx_http_options *options, cpx_http_server **out) {

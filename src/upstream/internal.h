@@ -20,6 +20,7 @@
 #define UP_SPARE_MAX  64                /* idle easy handles kept: some 6 KB each */
 #define UP_BODY_WHOLE (64 * CPX_KB - 1) /* up to here head and body leave in one send: libcurl's own bound */
 #define UP_RECV       (64 * CPX_KB)     /* a call's receive buffer: untouched pages cost nothing, bursts less CPU */
+#define UP_SEND       (512 * CPX_KB)    /* of a larger body at once: each send wakes the receiver and runs the stack */
 #define UP_HEAD_KEEP  (8 * CPX_KB)
 
 typedef struct up_pool up_pool;
@@ -32,6 +33,7 @@ typedef struct up_slot {
   char *url;     /* of the last call, which `parts` is; NULL: none that can be used again */
   CURLU *parts;
   bool special;   /* options beyond the constant ones are set */
+  bool wide;      /* the upload buffer has another size than libcurl's own */
   cpx_buf head;   /* header block of the answer: names (lower case) and values, back to back */
   cpx_buf fields; /* struct up_field */
   char error[CURL_ERROR_SIZE];

@@ -123,8 +123,18 @@ void up_slot_free(up_slot *slot) {
   free(slot);
 }
 
-static CURLcode set_body(CURL *easy, const up_call *call) {
+/* libcurl takes its upload buffer when a body is too large to go with the head, and frees it with the transfer. */
+static void set_upload_buffer(up_slot *slot, uint64_t body_len) {
+  bool wide = body_len > UP_BODY_WHOLE;
+  long size = !wide ? (long)(64 * CPX_KB) : body_len < UP_SEND ? (long)body_len : (long)UP_SEND;
+  if (wide || slot->wide) curl_easy_setopt(slot->easy, CURLOPT_UPLOAD_BUFFERSIZE, size);
+  slot->wide = wide;
+}
+
+static CURLcode set_body(up_slot *slot, const up_call *call) {
+  CURL *easy = slot->easy;
   bool whole = call->body_len <= UP_BODY_WHOLE;
+  set_upload_buffer(slot, call->body_len);
   const char *bytes = call->joined ? call->joined : call->part_count ? call->parts[0].p : "";
   curl_easy_setopt(easy, CURLOPT_POST, 1L);
   curl_easy_setopt(easy, CURLOPT_POSTFIELDS, whole ? (bytes ? bytes : "") : NULL);
@@ -136,7 +146,7 @@ static CURLcode set_method(up_slot *slot, const up_call *call) {
   const char *usual = call->has_body ? "POST" : "GET";
   CURLcode code;
   if (call->has_body) {
-    code = set_body(easy, call);
+    code = set_body(slot, call);
   } else if (strcmp(call->method, "HEAD") == 0) {
     return curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
   } else {
