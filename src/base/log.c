@@ -146,7 +146,7 @@ void cpx_log(enum cpx_log_level level, const char *format, ...) {
   char text[2048];
   va_list args;
   va_start(args, format);
-  int n = vsnprintf(text, sizeof text, format, args);
+  int n = vsnprintf(text, sizeof text, format, args); // NOLINT(clang-analyzer-valist.Uninitialized): started above
   va_end(args);
   if (n < 0) return;
   if ((size_t)n >= sizeof text) n = sizeof text - 1;

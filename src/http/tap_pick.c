@@ -1,8 +1,10 @@
 #include "http/tap_pick.h"
 
+#include "base/limits.h"
+
 #include <ctype.h>
 
-#define WORDS_MAX (64 * 1024) /* an error message of this size is nobody's message any more */
+#define WORDS_MAX (64 * CPX_KB) /* an error message of this size is nobody's message any more */
 #define FIGURE(f) (CPX_TAP_TEXTS + (f))
 
 /* A path of keys, "*" for every element of an array; `to`: a text, or FIGURE(figure). */
@@ -102,8 +104,8 @@ static const struct {
   unsigned count;
 } tables[] = {
     [CPX_DIALECT_OTHER] = {NULL, 0},
-#define TABLE(rows)                                                                                                    \
-  { rows, sizeof rows / sizeof *rows }
+#define TABLE(of)                                                                                                      \
+  { (of), sizeof(of) / sizeof *(of) }
     [CPX_DIALECT_OPENAI_CHAT] = TABLE(chat_rows),
     [CPX_DIALECT_OPENAI_RESPONSES] = TABLE(responses_rows),
     [CPX_DIALECT_ANTHROPIC] = TABLE(anthropic_rows),
