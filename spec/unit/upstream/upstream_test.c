@@ -419,6 +419,34 @@ static void bodies_of_every_size_arrive_whole(void) {
   }
 }
 
+/* One spare handle serves them all, with an upload buffer for each size. */
+static void bodies_of_changing_size_share_a_connection(void) {
+  static const size_t sizes[] = {400000, 10, 3000000, 65535, 70000, 0, 65536, 524288, 524289, 1};
+  answer list[] = {{OK_HELLO, .then = THEN_KEEP}};
+  bed b = bed_new();
+  mock *m = MOCK(list);
+  char *bytes = malloc(3000000);
+  REQUIRE(bytes);
+  for (size_t at = 0; at < 3000000; at++) bytes[at] = (char)('a' + at * 7 % 26);
+  for (size_t i = 0, before = 0; i < sizeof sizes / sizeof *sizes; i++, before = m->seen.len) {
+    cpx_slice part = {bytes, sizes[i]};
+    cpx_call_options o = {.method = "POST", .url = m->base, .body = &part, .body_parts = 1};
+    record r = {0};
+    call(&b, &r, &o);
+    CHECK_INT(r.err, 0);
+    const char *seen = mock_seen(m) + before, *end = strstr(seen, "\r\n\r\n");
+    REQUIRE(end != NULL);
+    CHECK_INT(m->seen.len - before - (size_t)(end + 4 - seen), sizes[i]);
+    CHECK(memcmp(end + 4, bytes, sizes[i]) == 0);
+    CHECK_INT(r.bodies_done, 1);
+    record_deinit(&r);
+  }
+  CHECK_INT(m->accepted, 1);
+  bed_free(&b);
+  mock_stop(m);
+  free(bytes);
+}
+
 static void an_early_refusal_of_a_large_body_is_an_answer(void) {
   answer list[] = {
       {"HTTP/1.1 413 Too Large\r\nContent-Length: 2\r\nConnection: close\r\n\r\nno", .then = THEN_HANG, .early = true}};
@@ -523,6 +551,7 @@ int main(int argc, char **argv) {
   RUN(a_refused_connect_leaves_no_trace);
   RUN(sends_what_was_asked_and_nothing_else);
   RUN(bodies_of_every_size_arrive_whole);
+  RUN(bodies_of_changing_size_share_a_connection);
   RUN(an_early_refusal_of_a_large_body_is_an_answer);
   RUN(head_requests_have_no_body);
   RUN(bad_options_are_refused_without_showing_secrets);
