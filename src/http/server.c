@@ -175,10 +175,15 @@ static void on_job(cpx_job *job) {
 /* -- Memory. malloc keeps what large bodies and many connections had for the next of them, since pages from the kernel
  * cost more than the parsing; some time after the last one the kernel gets them back. */
 
+#define TRIM_WAITS 10 /* for a moment without requests: behind thousands of connections it takes some 10 ms */
+
 static void on_trim(cpx_timer *timer) {
-  const cpx_http_server *server = CPX_CONTAINER(timer, cpx_http_server, trim);
+  cpx_http_server *server = CPX_CONTAINER(timer, cpx_http_server, trim);
   uint64_t now = cpx_loop_ms(server->loop);
-  if (now < server->trim_due && cpx_timer_start(timer, server->trim_due - now) == 0) return;
+  bool busy = server->counts.active > 0 && server->trim_waits++ < TRIM_WAITS;
+  uint64_t due = now < server->trim_due ? server->trim_due : busy ? now + server->options.trim_ms : now;
+  if (due > now && cpx_timer_start(timer, due - now) == 0) return;
+  server->trim_waits = 0;
 #ifdef __GLIBC__
   malloc_trim(0);
 #endif

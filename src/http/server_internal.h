@@ -55,7 +55,8 @@ struct cpx_http_server {
   void *idle_user;
   cpx_timer trim;
   uint64_t trim_due; /* ms; moved without touching the timer */
-  cpx_buf scratch;   /* a response's head while it is formatted */
+  unsigned trim_waits;
+  cpx_buf scratch; /* a response's head while it is formatted */
   int64_t date_s;
   char date[40];
 };
