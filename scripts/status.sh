@@ -16,4 +16,15 @@ else
   say "but it does not answer: $health"
   exit 1
 fi
-if deep=$(fetch "$url" /v1/health/deep -f 2>/dev/null); then say "details: $deep"; fi
+# Figures, what is off and why, and whether the last reload failed, off one line of JSON; all of it: curl URL/v1/health/deep.
+if deep=$(fetch "$url" /v1/health/deep -f 2>/dev/null); then
+  off() { grep -oE "\"off\":\"([^\"\\\\]|\\\\.)*\"" <<<"$deep" | sed -E "s/^\"off\":\"//; s/\"\$//; s/\\\\\"/\"/g" || true; }
+  say "serving: $(grep -oE '"server":\{[^}]*\}' <<<"$deep" | tr -d '{}"' | sed 's/^server://; s/,/, /g; s/:/ /g')"
+  off
+  if grep -q '"status":"stale"' <<<"$deep"; then
+    say "the last reload failed, the generation before serves on: 'build/cliproxy check' and the log say why"
+  fi
+  say "details: $url/v1/health/deep"
+else
+  say "details need the admin key: $url/v1/health/deep"
+fi
