@@ -143,7 +143,7 @@ function M.check_success(work, reply, status, type_of)
     return errors.new("upstream_redirect", { provider = instance.name, status = status,
       location = text.excerpt(location) })
   end
-  if type_of and not type_of:find("html", 1, true) then
+  if type_of == "application/json" or type_of and not type_of:find("html", 1, true) then
     return nil
   end
   local held = reply.held

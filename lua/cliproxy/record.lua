@@ -103,9 +103,9 @@ end
 -- Health is asked for every few seconds by whoever watches over the process.
 local function level_of(work)
   if (work.status or 0) >= 500 then
-    return log.warn
+    return "warn"
   end
-  return work.operation == "health" and log.debug or log.info
+  return work.operation == "health" and "debug" or "info"
 end
 
 local function publish(facts)
@@ -122,9 +122,15 @@ end
 --- `first_at`, `ended_at`, `usage`, `note` are set.
 ---@param work cliproxy.Work
 function M.write(work)
-  local listened = events.wanted()
+  local listened, level = events.wanted(), level_of(work)
+  local logged = log.enabled(level)
+  if not (listened or logged) then
+    return
+  end
   local facts = (listened or work.snapshot.config.log.format == "json") and M.facts(work) or nil
-  level_of(work)(line(work.id .. " ", work), facts)
+  if logged then
+    log[level](line(work.id .. " ", work), facts)
+  end
   if listened then
     publish(facts)
   end

@@ -228,7 +228,9 @@ static uint32_t narrow(const walk *w, uint32_t mask, unsigned depth, cpx_slice k
     unsigned i = (unsigned)__builtin_ctz(left);
     const char *want = w->rows[i].keys[depth];
     if (!want || *want != first) continue;
-    if (strncmp(want, key.p, key.n) == 0 && want[key.n] == '\0') out |= 1u << i;
+    size_t n = 0;
+    while (n < key.n && want[n] == key.p[n] && want[n]) n++; /* most differ early; a call costs more than this */
+    if (n == key.n && want[n] == '\0') out |= 1u << i;
   }
   return out;
 }

@@ -13,6 +13,7 @@
 #define PICKED        8 /* headers that a picked table has room for: what passes, and what is set beside it */
 
 static const char exchange_tag = 0;
+static const char live_key = 0, ended_key = 0; /* in the registry: the metatables, see cpx_lua_exchange_finish */
 
 cpx_lua_exchange *cpx_lua_exchange_check(lua_State *L, int index) {
   cpx_lua_exchange *lx = cpx_lua_check_tagged(L, index, &exchange_tag, EXCHANGE_TYPE);
@@ -400,6 +401,22 @@ static void end_answer(cpx_exchange *ex) {
     cpx_exchange_end(ex);
 }
 
+static void set_metatable(lua_State *L, const char *key) {
+  lua_pushlightuserdata(L, (void *)(uintptr_t)key);
+  lua_rawget(L, LUA_REGISTRYINDEX);
+  lua_setmetatable(L, -2);
+}
+
+/* There is nothing left to finalize: the collector frees the userdata with the others, a whole cycle earlier. */
+static void let_go(cpx_lua_exchange *lx) {
+  if (lx->self_ref == LUA_NOREF) return;
+  lua_rawgeti(lx->L, LUA_REGISTRYINDEX, lx->self_ref);
+  set_metatable(lx->L, &ended_key);
+  lua_pop(lx->L, 1);
+  luaL_unref(lx->L, LUA_REGISTRYINDEX, lx->self_ref);
+  lx->self_ref = LUA_NOREF;
+}
+
 void cpx_lua_exchange_finish(cpx_lua_exchange *lx) {
   cpx_exchange *ex = lx->ex;
   if (!ex) return;
@@ -415,9 +432,9 @@ void cpx_lua_exchange_finish(cpx_lua_exchange *lx) {
   lx->task = NULL;
   wake_writer(lx); /* a task of its own that still writes is told that it is too late */
   luaL_unref(lx->L, LUA_REGISTRYINDEX, lx->gone_ref);
-  luaL_unref(lx->L, LUA_REGISTRYINDEX, lx->self_ref);
-  lx->gone_ref = lx->self_ref = LUA_NOREF;
+  lx->gone_ref = LUA_NOREF;
   cpx_exchange_unref(ex);
+  let_go(lx);
 }
 
 static int exchange_gc(lua_State *L) {
@@ -432,8 +449,7 @@ cpx_lua_exchange *cpx_lua_exchange_push(lua_State *L, cpx_exchange *ex, cpx_list
   cpx_list_init(&lx->node);
   cpx_list_init(&lx->replies);
   cpx_job_init(&lx->recheck, on_recheck);
-  luaL_getmetatable(L, EXCHANGE_TYPE);
-  lua_setmetatable(L, -2);
+  set_metatable(L, &live_key);
   lx->ex = ex;
   cpx_list_push(live, &lx->node);
   cpx_exchange_watch(ex, &exchange_events, lx);
@@ -444,6 +460,21 @@ void cpx_lua_require_json(lua_State *L) {
   lua_getglobal(L, "require");
   lua_pushliteral(L, "cliproxy.json");
   lua_call(L, 1, 0);
+}
+
+/* With the `__index` on top, which stays. */
+static void register_metatable(lua_State *L, const char *key, lua_CFunction gc) {
+  lua_pushlightuserdata(L, (void *)(uintptr_t)key);
+  lua_createtable(L, 0, 3);
+  lua_pushvalue(L, -3);
+  lua_setfield(L, -2, "__index");
+  lua_pushliteral(L, "exchange");
+  lua_setfield(L, -2, "__metatable");
+  if (gc) {
+    lua_pushcfunction(L, gc);
+    lua_setfield(L, -2, "__gc");
+  }
+  lua_rawset(L, LUA_REGISTRYINDEX);
 }
 
 void cpx_lua_exchange_register(lua_State *L) {
@@ -471,10 +502,7 @@ void cpx_lua_exchange_register(lua_State *L) {
     lua_setfield(L, -2, fields[i].name);
   }
   lua_pushcclosure(L, exchange_index, 1);
-  lua_setfield(L, -2, "__index");
-  lua_pushcfunction(L, exchange_gc);
-  lua_setfield(L, -2, "__gc");
-  lua_pushliteral(L, "exchange");
-  lua_setfield(L, -2, "__metatable");
-  lua_pop(L, 1);
+  register_metatable(L, &ended_key, NULL);
+  register_metatable(L, &live_key, exchange_gc);
+  lua_pop(L, 2);
 }

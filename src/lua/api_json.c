@@ -6,7 +6,7 @@
 int cpx_open_json(lua_State *L); /* declared in vm.h, whose other needs this file does not share */
 
 const char cpx_json_node_magic;
-static const char handle_key;
+static const char root_key;
 
 #define SCRATCH_KEPT (64 * CPX_KB)
 
@@ -23,49 +23,48 @@ void cpx_json_scratch_done(cpx_buf *b) {
 
 /* -- Handles and nodes. ------------------------------------------------------------------------------------------- */
 
-static int collect_handle(lua_State *L) {
-  json_handle *h = lua_touserdata(L, 1);
-  cpx_json_release(h->doc);
-  h->doc = NULL;
+static int collect_root(lua_State *L) {
+  json_root *root = lua_touserdata(L, 1);
+  cpx_json_release(root->handle.doc);
+  root->handle.doc = NULL;
   return 0;
 }
 
-static json_handle *push_handle(lua_State *L) {
-  json_handle *h = lua_newuserdata(L, sizeof *h);
-  h->doc = NULL;
-  lua_pushlightuserdata(L, (void *)&handle_key);
+static void set_metatable(lua_State *L, const char *key) {
+  lua_pushlightuserdata(L, (void *)key);
   lua_rawget(L, LUA_REGISTRYINDEX);
   lua_setmetatable(L, -2);
-  return h;
 }
 
-static json_ref *new_ref(lua_State *L, json_handle *handle, cpx_json_node id) {
-  json_ref *ref = lua_newuserdata(L, sizeof *ref);
-  *ref = (json_ref){&cpx_json_node_magic, handle, id};
-  return ref;
+/* Closed as long as it has no document. */
+static json_root *push_root(lua_State *L, cpx_json_node id) {
+  json_root *root = lua_newuserdata(L, sizeof *root);
+  *root = (json_root){.ref = {&cpx_json_node_magic, &root->handle, id}};
+  set_metatable(L, &root_key);
+  return root;
 }
 
-/* Puts a node of the handle on top in its place. */
-static void handle_to_node(lua_State *L, json_handle *h, cpx_json_node id) {
+/* Gives a root the table that its children share. */
+static void anchor(lua_State *L, int index, json_ref *ref) {
+  if ((char *)ref->handle != (char *)ref + offsetof(json_root, handle)) return; /* not a root */
+  json_root *root = (json_root *)(void *)ref;
+  if (root->anchored) return;
   lua_createtable(L, 1, 0);
-  lua_insert(L, -2);
+  lua_pushvalue(L, index);
   lua_rawseti(L, -2, 1);
-  new_ref(L, h, id);
-  lua_insert(L, -2);
-  lua_setfenv(L, -2);
-  lua_pushlightuserdata(L, (void *)&cpx_json_node_magic);
-  lua_rawget(L, LUA_REGISTRYINDEX);
-  lua_setmetatable(L, -2);
+  lua_setfenv(L, index);
+  root->anchored = true;
 }
 
 void cpx_json_push_ref(lua_State *L, int parent, cpx_json_node id) {
   json_ref *from = lua_touserdata(L, parent);
   if (parent < 0 && parent > LUA_REGISTRYINDEX) parent += lua_gettop(L) + 1; /* upvalues stay where they are */
-  new_ref(L, from->handle, id);
+  anchor(L, parent, from);
+  json_ref *ref = lua_newuserdata(L, sizeof *ref);
+  *ref = (json_ref){&cpx_json_node_magic, from->handle, id};
   lua_getfenv(L, parent);
   lua_setfenv(L, -2);
-  lua_getmetatable(L, parent);
-  lua_setmetatable(L, -2);
+  set_metatable(L, &cpx_json_node_magic);
 }
 
 void cpx_json_push_string(lua_State *L, const cpx_json_doc *doc, cpx_json_node id) {
@@ -101,9 +100,7 @@ void cpx_json_push_child(lua_State *L, int parent, cpx_json_node id) {
 void cpx_json_push(lua_State *L, cpx_json_doc *doc, cpx_json_node node) {
   luaL_checkstack(L, 6, NULL);
   if (push_plain(L, doc, node)) return;
-  json_handle *h = push_handle(L);
-  h->doc = cpx_json_hold(doc);
-  handle_to_node(L, h, node);
+  push_root(L, node)->handle.doc = cpx_json_hold(doc);
 }
 
 bool cpx_json_test(lua_State *L, int index, cpx_json_doc **doc, cpx_json_node *node) {
@@ -272,25 +269,23 @@ static int fail(lua_State *L, int code, const char *message) {
   return 3;
 }
 
-/* The handle on top, for a document that is new, becomes the root's value; one that is one scalar is gone at once. */
-static int finish_document(lua_State *L, json_handle *h, cpx_json_doc *doc) {
-  h->doc = cpx_json_hold(doc);
+/* The root on top is given its document; one that is one scalar is gone at once. */
+static int finish_document(lua_State *L, json_root *root, cpx_json_doc *doc) {
+  root->handle.doc = cpx_json_hold(doc);
   cpx_json_unref(doc);
-  if (push_plain(L, h->doc, CPX_JSON_ROOT)) {
-    cpx_json_release(h->doc);
-    h->doc = NULL;
+  if (push_plain(L, doc, CPX_JSON_ROOT)) {
+    cpx_json_release(doc);
+    root->handle.doc = NULL;
     return 1;
   }
-  size_t memory = cpx_json_memory(h->doc);
-  handle_to_node(L, h, CPX_JSON_ROOT);
-  pay_collector(L, memory);
+  pay_collector(L, cpx_json_memory(doc));
   return 1;
 }
 
 static int json_parse(lua_State *L) {
   size_t n;
   const char *text = luaL_checklstring(L, 1, &n);
-  json_handle *h = push_handle(L);
+  json_root *root = push_root(L, CPX_JSON_ROOT);
   cpx_json_error err;
   if (n > CPX_HTTP_BODY_MAX) return fail(L, CPX_ETOOBIG, "larger than 64 MB");
   char *bytes = malloc(n ? n : 1);
@@ -298,15 +293,15 @@ static int json_parse(lua_State *L) {
   memcpy(bytes, text, n);
   cpx_json_doc *doc;
   int code = cpx_json_parse_take(bytes, n, NULL, &doc, &err);
-  return code ? fail(L, code, err.message) : finish_document(L, h, doc);
+  return code ? fail(L, code, err.message) : finish_document(L, root, doc);
 }
 
 static int json_original(lua_State *L) {
   cpx_json_doc *doc = json_doc_of(L, cpx_json_check_ref(L, 1, CPX_JSON_MISSING));
-  json_handle *h = push_handle(L);
+  json_root *root = push_root(L, CPX_JSON_ROOT);
   cpx_json_doc *original;
   cpx_json_check_edit(L, cpx_json_original(doc, &original));
-  return finish_document(L, h, original);
+  return finish_document(L, root, original);
 }
 
 static int json_encode(lua_State *L) {
@@ -340,6 +335,23 @@ static void register_metatable(lua_State *L, const char *key, const luaL_Reg *me
   lua_pop(L, 1);
 }
 
+/* The same functions as for other nodes, which comparing a root with one of them asks for, and a finalizer. */
+static void register_root(lua_State *L) {
+  lua_pushlightuserdata(L, (void *)&root_key);
+  lua_newtable(L);
+  lua_pushlightuserdata(L, (void *)&cpx_json_node_magic);
+  lua_rawget(L, LUA_REGISTRYINDEX);
+  for (lua_pushnil(L); lua_next(L, -2);) {
+    lua_pushvalue(L, -2);
+    lua_insert(L, -2);
+    lua_rawset(L, -5);
+  }
+  lua_pop(L, 1);
+  lua_pushcfunction(L, collect_root);
+  lua_setfield(L, -2, "__gc");
+  lua_rawset(L, LUA_REGISTRYINDEX);
+}
+
 static void open_null(lua_State *L) {
   static const luaL_Reg methods[] = {
       {"__index", null_index}, {"__newindex", null_index}, {"__tostring", null_tostring}, {NULL, NULL}};
@@ -353,13 +365,12 @@ static void open_null(lua_State *L) {
 }
 
 int cpx_open_json(lua_State *L) {
-  static const luaL_Reg handle_methods[] = {{"__gc", collect_handle}, {NULL, NULL}};
   static const luaL_Reg node_methods[] = {{"__index", node_index}, {"__newindex", node_newindex}, {"__len", node_len},
                                           {"__eq", node_eq},       {"__tostring", node_tostring}, {NULL, NULL}};
   static const luaL_Reg functions[] = {
       {"parse", json_parse}, {"encode", json_encode}, {"original", json_original}, {"close", json_close}, {NULL, NULL}};
-  register_metatable(L, &handle_key, handle_methods);
   register_metatable(L, &cpx_json_node_magic, node_methods);
+  register_root(L);
   register_metatable(L, &cpx_json_array_mark, NULL);
   register_metatable(L, &cpx_json_object_mark, NULL);
   lua_newtable(L);

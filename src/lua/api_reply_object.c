@@ -239,18 +239,39 @@ static int reply_tokens(lua_State *L) {
   return read_tap(L, push_tokens);
 }
 
-static int reply_close(lua_State *L) {
-  cpx_lua_reply_close(luaL_checkudata(L, 1, CPX_LUA_REPLY_TYPE));
-  return 0;
-}
-
-static int reply_gc(lua_State *L) {
-  cpx_lua_reply *lr = lua_touserdata(L, 1);
+static void dispose(cpx_lua_reply *lr) {
   cpx_lua_reply_close(lr);
   cpx_buf_deinit(&lr->collected);
   free(lr->kind);
   lr->kind = NULL;
+}
+
+/* Then the collector frees it with the others, a whole cycle earlier than what it has to finalize. */
+static int reply_close(lua_State *L) {
+  dispose(cpx_lua_reply_any(L));
+  lua_settop(L, 1);
+  cpx_lua_reply_set_metatable(L, &cpx_lua_reply_ended);
   return 0;
+}
+
+static int reply_gc(lua_State *L) {
+  dispose(lua_touserdata(L, 1));
+  return 0;
+}
+
+/* With the `__index` on top, which stays. */
+static void register_metatable(lua_State *L, const char *key, lua_CFunction gc) {
+  lua_pushlightuserdata(L, (void *)(uintptr_t)key);
+  lua_createtable(L, 0, 3);
+  lua_pushvalue(L, -3);
+  lua_setfield(L, -2, "__index");
+  lua_pushliteral(L, "reply");
+  lua_setfield(L, -2, "__metatable");
+  if (gc) {
+    lua_pushcfunction(L, gc);
+    lua_setfield(L, -2, "__gc");
+  }
+  lua_rawset(L, LUA_REGISTRYINDEX);
 }
 
 void cpx_lua_reply_register(lua_State *L) {
@@ -276,10 +297,7 @@ void cpx_lua_reply_register(lua_State *L) {
     lua_setfield(L, -2, fields[i].name);
   }
   lua_pushcclosure(L, reply_index, 1);
-  lua_setfield(L, -2, "__index");
-  lua_pushcfunction(L, reply_gc);
-  lua_setfield(L, -2, "__gc");
-  lua_pushliteral(L, "reply");
-  lua_setfield(L, -2, "__metatable");
-  lua_pop(L, 1);
+  register_metatable(L, &cpx_lua_reply_ended, NULL);
+  register_metatable(L, &cpx_lua_reply_live, reply_gc);
+  lua_pop(L, 2);
 }

@@ -1,6 +1,6 @@
 /* json_lua.h - JSON documents as Lua values, for the other bindings.
  *
- * A node in Lua is a userdata that holds its document through one shared handle. The handle has one hold; it goes
+ * A node in Lua is a userdata that holds its document through the first one, the root. That has one hold; it goes
  * when the document is closed or the last node is collected. Documents of requests are closed by their owner, never
  * left to the collector.
  *
@@ -16,7 +16,7 @@
 
 /* Pushes what reading `node` gives: a string, a boolean, a number that a double holds exactly, json.null, or a node
  * (object, array, other numbers); nil for CPX_JSON_NONE. Takes a hold of its own. Push the root once and keep the
- * value: each push makes a new handle. Needs cpx_open_json before. */
+ * value: each push makes a new root. Needs cpx_open_json before. */
 void cpx_json_push(lua_State *L, cpx_json_doc *doc, cpx_json_node node);
 
 /* Is the value at `index` a node? Then its document (borrowed as long as the value is on the stack) and number. Raises

@@ -1,9 +1,10 @@
 /* json_node.h - inside api_json*.c only: nodes as userdata, and Lua values on their way into a document.
  *
- * Owns:    a node belongs to Lua's collector; its environment table holds the handle of the document, whose __gc drops
- * the reference. So a node needs no __gc of its own and costs 24 bytes. Borrows: the document of a handle, until it is
- * closed. Bounds:  depth as documents have it; text as large as a body may be. Errors:  everything here raises, but the
- * writer, which keeps a message.
+ * Owns:    a node belongs to Lua's collector. The first one of a document, its root, holds the document, and its __gc
+ * drops that; the environment table of all others holds the root, so they need no __gc and cost 24 bytes.
+ * Borrows: the document of a handle, until it is closed.
+ * Bounds:  depth as documents have it; text as large as a body may be.
+ * Errors:  everything here raises, but the writer, which keeps a message.
  */
 #ifndef CPX_LUA_JSON_NODE_H
 #define CPX_LUA_JSON_NODE_H
@@ -23,13 +24,23 @@ typedef struct json_ref {
   cpx_json_node id;
 } json_ref;
 
+/* The first node of a document: it holds it, and those made from it keep it alive. One userdata for all that most
+ * requests read of theirs; the table that its children share is made with the first of them. */
+typedef struct json_root {
+  json_ref ref;
+  json_handle handle;
+  bool anchored; /* its environment is { itself } */
+} json_root;
+
 extern const char cpx_json_node_magic; /* its address; also the registry key of the nodes' metatable */
 extern const char cpx_json_array_mark; /* registry keys of the metatables that json.array and json.object set */
 extern const char cpx_json_object_mark;
 
 /* The node at `index`, or NULL. */
 static inline json_ref *json_ref_at(lua_State *L, int index) {
-  if (lua_type(L, index) != LUA_TUSERDATA || lua_objlen(L, index) != sizeof(json_ref)) return NULL;
+  if (lua_type(L, index) != LUA_TUSERDATA) return NULL;
+  size_t size = lua_objlen(L, index);
+  if (size != sizeof(json_root) && size != sizeof(json_ref)) return NULL;
   json_ref *ref = lua_touserdata(L, index);
   return ref->magic == &cpx_json_node_magic ? ref : NULL;
 }

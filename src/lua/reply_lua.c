@@ -9,6 +9,7 @@
 #define SECONDS_MAX 1e9
 
 static const char reply_tag = 0;
+const char cpx_lua_reply_live = 0, cpx_lua_reply_ended = 0;
 
 /* -- Life ------------------------------------------------------------------------------------------------------- */
 
@@ -32,6 +33,12 @@ static void close_attached(cpx_lua_attached *attached) {
   cpx_lua_reply_close(CPX_CONTAINER(attached, cpx_lua_reply, attached));
 }
 
+void cpx_lua_reply_set_metatable(lua_State *L, const char *key) {
+  lua_pushlightuserdata(L, (void *)(uintptr_t)key);
+  lua_rawget(L, LUA_REGISTRYINDEX);
+  lua_setmetatable(L, -2);
+}
+
 cpx_lua_reply *cpx_lua_reply_push(lua_State *L) {
   cpx_lua_reply *lr = lua_newuserdata(L, sizeof *lr);
   *lr = (cpx_lua_reply){.tag = &reply_tag, .L = cpx_vm_state(cpx_vm_of(L)), .started_ns = cpx_now_ns()};
@@ -39,8 +46,7 @@ cpx_lua_reply *cpx_lua_reply_push(lua_State *L) {
   lr->attached.close = close_attached;
   cpx_job_init(&lr->give_way, cpx_lua_reply_give_way);
   cpx_buf_init(&lr->collected, CPX_REPLY_MAX);
-  luaL_getmetatable(L, CPX_LUA_REPLY_TYPE);
-  lua_setmetatable(L, -2);
+  cpx_lua_reply_set_metatable(L, &cpx_lua_reply_live);
   cpx_task *task = cpx_task_current(L);
   cpx_lua_exchange *lx = task ? cpx_task_data(task) : NULL;
   if (lx) cpx_list_push(&lx->replies, &lr->attached.node);
@@ -49,6 +55,10 @@ cpx_lua_reply *cpx_lua_reply_push(lua_State *L) {
 
 cpx_lua_reply *cpx_lua_reply_check(lua_State *L) {
   return cpx_lua_reply_check_at(L, 1);
+}
+
+cpx_lua_reply *cpx_lua_reply_any(lua_State *L) {
+  return cpx_lua_check_tagged(L, 1, &reply_tag, CPX_LUA_REPLY_TYPE);
 }
 
 cpx_lua_reply *cpx_lua_reply_check_at(lua_State *L, int index) {

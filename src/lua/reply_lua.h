@@ -57,6 +57,12 @@ void cpx_lua_reply_register(lua_State *L);
 cpx_lua_reply *cpx_lua_reply_push(lua_State *L);
 /* The argument 1, still open; the argument at `index`. */
 cpx_lua_reply *cpx_lua_reply_check(lua_State *L);
+/* The argument 1, open or closed. */
+cpx_lua_reply *cpx_lua_reply_any(lua_State *L);
+/* Registry keys of the metatables: of a reply, and of a closed one that has nothing left to finalize. */
+extern const char cpx_lua_reply_live, cpx_lua_reply_ended;
+/* Gives the userdata on top the metatable of that key. */
+void cpx_lua_reply_set_metatable(lua_State *L, const char *key);
 cpx_lua_reply *cpx_lua_reply_check_at(lua_State *L, int index);
 /* Reads what a reply needs from the table at `index`. Raises. */
 void cpx_lua_reply_options(lua_State *L, int index, const char *what, cpx_reply_options *options);

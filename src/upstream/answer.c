@@ -110,10 +110,11 @@ static int add_field(up_slot *slot, const char *line, size_t n) {
   int err = cpx_buf_add(&slot->head, line, name);
   if (!err) err = cpx_buf_add(&slot->head, line + from, to - from);
   if (!err) err = cpx_buf_add(&slot->fields, &f, sizeof f);
+  char *at = err ? NULL : slot->head.data + f.name;
   for (size_t i = 0; !err && i < name; i++) {
-    unsigned char c = (unsigned char)slot->head.data[f.name + i];
+    unsigned char c = (unsigned char)at[i];
     if (c <= ' ' || c == 0x7f) return CPX_EPROTO;
-    slot->head.data[f.name + i] = (char)tolower(c);
+    if (c >= 'A' && c <= 'Z') at[i] = (char)(c | 0x20);
   }
   return err;
 }

@@ -405,6 +405,21 @@ describe("json.close", function()
     check_raises("node expected", json.close, {})
   end)
 
+  it("leaves a document to the nodes that are left of it", function()
+    local kept = {}
+    for i = 1, 100 do
+      local doc = parse('{"a":{"b":[' .. i .. ',{}]}}')
+      kept[i] = i % 2 == 0 and doc.a.b or doc.a.b[2]
+      assert.is_true(doc.a == doc.a and doc ~= doc.a and doc.a ~= doc)
+    end
+    collectgarbage()
+    collectgarbage()
+    for i = 1, 100 do assert.equal(i % 2 == 0 and "[" .. i .. ",{}]" or "{}", json.encode(kept[i])) end
+    local root = parse('{"a":{}}')
+    local same = json.original(root)
+    assert.is_true(same ~= root and root == root)
+  end)
+
   it("is done by the collector for documents that nobody closed", function()
     local text = '{"a":"' .. ("x"):rep(1e6) .. '"}'
     for _ = 1, 1000 do assert(json.parse(text)) end

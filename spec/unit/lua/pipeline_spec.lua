@@ -25,7 +25,7 @@ package.loaded["cliproxy.reply"] = {
   end,
 }
 local lines = {}
-package.loaded["cliproxy.log"] = setmetatable({}, { __index = function(_, level)
+package.loaded["cliproxy.log"] = setmetatable({ enabled = function() return true end }, { __index = function(_, level)
   return function(text)
     lines[#lines + 1] = level .. ": " .. text
   end
