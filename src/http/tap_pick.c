@@ -207,30 +207,34 @@ static bool take(walk *w, unsigned to) {
   return true;
 }
 
-/* The rows whose first key begins with this letter, or one that is 32 or 64 apart. */
-static uint32_t rows_of_letter(const walk *w, char letter) {
-  static uint32_t masks[sizeof tables / sizeof *tables][32];
-  static bool made[sizeof tables / sizeof *tables];
-  if (!made[w->dialect]) {
-    for (unsigned i = 0; i < tables[w->dialect].count; i++)
-      masks[w->dialect][(unsigned char)*w->rows[i].keys[0] & 31] |= 1u << i;
-    made[w->dialect] = true;
+#define TABLES (sizeof tables / sizeof *tables)
+#define ROWS   32
+
+/* Made with the first look at a table. */
+static struct {
+  bool made;
+  uint32_t masks[32];           /* the rows whose first key begins with this letter, or one that is 32 or 64 apart */
+  unsigned char sizes[ROWS][4]; /* of the keys; 0: none */
+} known[TABLES];
+
+static void make_known(enum cpx_dialect dialect) {
+  for (unsigned i = 0; i < tables[dialect].count; i++) {
+    const row *r = &tables[dialect].rows[i];
+    known[dialect].masks[(unsigned char)*r->keys[0] & 31] |= 1u << i;
+    for (unsigned k = 0; k < 4 && r->keys[k]; k++) known[dialect].sizes[i][k] = (unsigned char)strlen(r->keys[k]);
   }
-  return masks[w->dialect][(unsigned char)letter & 31];
+  known[dialect].made = true;
 }
 
 /* The rows of `mask` that go on with `key` at this depth. */
 static uint32_t narrow(const walk *w, uint32_t mask, unsigned depth, cpx_slice key) {
   uint32_t out = 0;
-  char first = key.n ? *key.p : '\0';
-  if (depth == 0) mask &= rows_of_letter(w, first);
+  if (key.n == 0) return 0;
+  if (!known[w->dialect].made) make_known(w->dialect);
+  if (depth == 0) mask &= known[w->dialect].masks[(unsigned char)*key.p & 31];
   for (uint32_t left = mask; left; left &= left - 1) {
     unsigned i = (unsigned)__builtin_ctz(left);
-    const char *want = w->rows[i].keys[depth];
-    if (!want || *want != first) continue;
-    size_t n = 0;
-    while (n < key.n && want[n] == key.p[n] && want[n]) n++; /* most differ early; a call costs more than this */
-    if (n == key.n && want[n] == '\0') out |= 1u << i;
+    if (known[w->dialect].sizes[i][depth] == key.n && memcmp(w->rows[i].keys[depth], key.p, key.n) == 0) out |= 1u << i;
   }
   return out;
 }

@@ -4,9 +4,11 @@
 #include <ctype.h>
 #include <stdio.h>
 
+/* RFC 9110's tchar: letters, digits and !#$%&'*+-.^_`|~, one bit each. */
 static bool is_token(char c) {
-  if ((c >= 'a' && c <= 'z') || c == '-') return true; /* nearly all */
-  return isalnum((unsigned char)c) || (c != '\0' && strchr("!#$%&'*+-.^_`|~", c));
+  static const uint64_t bits[4] = {0x03ff6cfa00000000, 0x57ffffffc7fffffe, 0, 0};
+  unsigned char u = (unsigned char)c;
+  return bits[u >> 6] >> (u & 63) & 1;
 }
 
 static bool is_token_str(cpx_slice s) {
@@ -136,6 +138,7 @@ static bool listed(cpx_slice name, const cpx_slice *list, size_t count) {
 bool up_is_hop_header(cpx_slice name) {
   char first = name.n ? (char)(name.p[0] | 0x20) : '\0';
   if (first != 'c' && first != 'k' && first != 'p' && first != 't' && first != 'u') return false;
+  if (first == 'c' && name.n != 10) return false; /* content-type, content-length */
   static const cpx_slice list[] = {CPX_SLICE("te"),         CPX_SLICE("trailer"),    CPX_SLICE("upgrade"),
                                    CPX_SLICE("connection"), CPX_SLICE("keep-alive"), CPX_SLICE("transfer-encoding")};
   return (name.n > 6 && strncasecmp(name.p, "proxy-", 6) == 0) || listed(name, list, sizeof list / sizeof *list);
