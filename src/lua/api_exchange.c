@@ -105,8 +105,7 @@ static const struct {
 
 /* Upvalue 1: name → method, or name → 1 + place in `fields`. */
 static int exchange_index(lua_State *L) {
-  lua_pushvalue(L, 2);
-  lua_rawget(L, lua_upvalueindex(1));
+  lua_rawget(L, lua_upvalueindex(1)); /* in the place of the name */
   if (lua_type(L, -1) != LUA_TNUMBER) return 1;
   const cpx_lua_exchange *lx = lua_touserdata(L, 1); /* the metatable is locked: nothing else comes here */
   if (!lx->ex) return luaL_error(L, "the exchange has ended");

@@ -38,10 +38,9 @@ extern const char cpx_json_object_mark;
 
 /* The node at `index`, or NULL. */
 static inline json_ref *json_ref_at(lua_State *L, int index) {
-  if (lua_type(L, index) != LUA_TUSERDATA) return NULL;
-  size_t size = lua_objlen(L, index);
-  if (size != sizeof(json_root) && size != sizeof(json_ref)) return NULL;
   json_ref *ref = lua_touserdata(L, index);
+  size_t size = ref ? lua_objlen(L, index) : 0; /* light ones have none */
+  if (size != sizeof(json_root) && size != sizeof(json_ref)) return NULL;
   return ref->magic == &cpx_json_node_magic ? ref : NULL;
 }
 

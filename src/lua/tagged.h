@@ -10,10 +10,8 @@
 #include "lua/vm.h"
 
 static inline void *cpx_lua_check_tagged(lua_State *L, int index, const void *tag, const char *type) {
-  if (lua_type(L, index) == LUA_TUSERDATA && lua_objlen(L, index) >= sizeof tag) {
-    void *p = lua_touserdata(L, index);
-    if (*(const void *const *)p == tag) return p;
-  }
+  void *p = lua_touserdata(L, index);
+  if (p && lua_objlen(L, index) >= sizeof tag && *(const void *const *)p == tag) return p; /* light ones have no size */
   return luaL_checkudata(L, index, type);
 }
 
