@@ -69,12 +69,18 @@ static int keep(cpx_splitter *s, const char *bytes, size_t n, bool looked) {
   return err;
 }
 
+/* Of a byte that does not belong, `n` bytes into its event: an event that is over-long before it is that first, however
+ * the stream was cut. */
+static int misfit(const cpx_splitter *s, size_t n) {
+  return n > s->event_max ? CPX_ETOOBIG : CPX_ESYNTAX;
+}
+
 /* Events among bytes that are the caller's. */
 static int run_direct(cpx_splitter *s, cpx_marks *marks, const char *p, cpx_event_fn fn, void *user) {
   for (;;) {
     const char *from = p;
     enum cpx_scan found = scan(s, marks, &p);
-    if (found == CPX_SCAN_BAD) return CPX_ESYNTAX;
+    if (found == CPX_SCAN_BAD) return misfit(s, (size_t)(p - from));
     if (found == CPX_SCAN_MORE) return keep(s, from, (size_t)(marks->end - from), true);
     if ((size_t)(p - from) > s->event_max) return CPX_ETOOBIG;
     int stop = 0;
@@ -90,7 +96,7 @@ static int run_tail(cpx_splitter *s, cpx_event_fn fn, void *user, int *stop) {
   while (s->scanned < s->tail.len) {
     const char *p = s->tail.data + s->scanned;
     enum cpx_scan found = scan(s, &marks, &p);
-    if (found == CPX_SCAN_BAD) return CPX_ESYNTAX;
+    if (found == CPX_SCAN_BAD) return misfit(s, (size_t)(p - s->tail.data) - s->start);
     s->scanned = (size_t)(p - s->tail.data);
     if (s->scanned - s->start > s->event_max) return CPX_ETOOBIG;
     if (found == CPX_SCAN_MORE) break;
@@ -121,7 +127,7 @@ static int feed(cpx_splitter *s, const char *bytes, size_t n, cpx_event_fn fn, v
   const char *p = bytes;
   if (s->tail.len) {
     enum cpx_scan found = scan(s, &marks, &p);
-    if (found == CPX_SCAN_BAD) return CPX_ESYNTAX;
+    if (found == CPX_SCAN_BAD) return misfit(s, s->tail.len - s->start + (size_t)(p - bytes));
     int err = keep(s, bytes, (size_t)(p - bytes), true);
     if (err || found == CPX_SCAN_MORE) return err;
     err = emit(s, s->tail.data, s->tail.len, fn, user, &stop);
