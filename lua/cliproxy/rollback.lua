@@ -1,5 +1,6 @@
 --- Rollback: a script that fails live, in a version newer than one that served before, goes back to that one, and its
 --- request, as long as nothing of an answer was sent, runs again there.
+local errors = require("cliproxy.errors")
 local json = require("cliproxy.json")
 local live = require("cliproxy.live")
 local log = require("cliproxy.log")
@@ -69,6 +70,25 @@ function M.settle(failed, script, message)
   if M.on_rollback then
     M.on_rollback(failed.snapshot, before.snapshot, script, message)
   end
+end
+
+--- Whether the script used up its budget. Such a request does not run again: everybody else would wait for a second
+--- budget right behind the first.
+---@param work cliproxy.Work
+---@return boolean
+function M.was_overrun(work)
+  local message = work.script_error or ""
+  return message:find("ran for %d+ ms") ~= nil or message:find("of new memory", 1, true) ~= nil
+end
+
+--- Goes back for the requests to come; this one keeps its failure.
+---@param work cliproxy.Work
+---@param failure cliproxy.Failure
+---@return cliproxy.Failure
+function M.without_again(work, failure)
+  local message = work.script_error
+  M.settle(work.live, work.target and work.target.instance.script or work.snapshot.config.file, message)
+  return errors.new("script_error", { text = (message:gsub("%.$", "")) .. ".", situation = live.situation() })
 end
 
 return M

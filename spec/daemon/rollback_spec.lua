@@ -54,7 +54,7 @@ describe("a script that fails live #both", function()
   end
 
   for name, text in pairs { ["nil index in shape"] = BAD_SHAPE, ["nil index in response"] = BAD_RESPONSE,
-    ["nil index in execute"] = BAD_EXECUTE, ["endless loop"] = ENDLESS, ["wrong result"] = WRONG_TYPE } do
+    ["nil index in execute"] = BAD_EXECUTE, ["wrong result"] = WRONG_TYPE } do
     it("goes back, and the client gets the answer of the version before: " .. name, function()
       save(text, 2)
       local answer = ask()
@@ -70,6 +70,14 @@ describe("a script that fails live #both", function()
       assert.equal("ok", proxy:deep().status)
     end)
   end
+
+  it("goes back after an overrun, too, but does not run that request again", function()
+    save(ENDLESS, 2)
+    local answer = ask()
+    assert.equal(500, answer.status)
+    assert.matches("shape%(%): ran for %d+ ms.*Generation 1 still serves new requests", answer.body)
+    assert.equal(200, ask().status)
+  end)
 
   it("stays where the version before fails on the same request", function()
     save(BAD_SOMETIMES, 2)

@@ -242,7 +242,8 @@ static void an_event_beyond_its_bound_is_an_error(void) {
       {CPX_FRAMING_NDJSON, "{\"ok\":1}\n{\"a\":\"0123456789012345678901234567890123456789\"}\n{}\n"},
       {CPX_FRAMING_JSON_ARRAY, "[{\"ok\":1},{\"a\":\"0123456789012345678901234567890123456789\"},{}]"},
       /* Over-long before it is wrong. */
-      {CPX_FRAMING_JSON_ARRAY, "[{\"ok\":1}\r\r\r\r\r\r\r\r\r\r\r\r\r\r\r\r\r\r\r\r\r\r\r\r\r\r\r\r\r\r\r\r\r\r\r\r\r\rx"},
+      {CPX_FRAMING_JSON_ARRAY,
+       "[{\"ok\":1}\r\r\r\r\r\r\r\r\r\r\r\r\r\r\r\r\r\r\r\r\r\r\r\r\r\r\r\r\r\r\r\r\r\r\r\r\r\rx"},
   };
   for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
     cpx_slice in = cpx_slice_str(cases[i].in);
