@@ -277,7 +277,7 @@ local function proxy(work)
   end
   local failure = read_request(work) or attempt_and_answer(work)
   local before = failure and rollback.candidate(work, failure)
-  if before and rollback.was_overrun(work) then
+  if before and rollback.was_overrun(work, failure) then
     failure = rollback.without_again(work, failure)
   elseif before then
     failure = on_the_former(work, failure, before)

@@ -75,9 +75,10 @@ end
 --- Whether the script used up its budget. Such a request does not run again: everybody else would wait for a second
 --- budget right behind the first.
 ---@param work cliproxy.Work
+---@param failure cliproxy.Failure
 ---@return boolean
-function M.was_overrun(work)
-  local message = work.script_error or ""
+function M.was_overrun(work, failure)
+  local message = work.script_error or failure.text
   return message:find("ran for %d+ ms") ~= nil or message:find("of new memory", 1, true) ~= nil
 end
 
@@ -86,9 +87,9 @@ end
 ---@param failure cliproxy.Failure
 ---@return cliproxy.Failure
 function M.without_again(work, failure)
-  local message = work.script_error
+  local message = work.script_error or failure.text
   M.settle(work.live, work.target and work.target.instance.script or work.snapshot.config.file, message)
-  return errors.new("script_error", { text = (message:gsub("%.$", "")) .. ".", situation = live.situation() })
+  return errors.new("script_error", { text = (message:gsub("%.$", "")) .. ".", situation = live.situation(work.live) })
 end
 
 return M
