@@ -3,9 +3,12 @@
 ---
 --- A failure is a table `{ status, code, text, param?, headers? }` made by
 --- `new` or `of_fault`. The envelope is the dialect's.
-local dialects = require("cliproxy.dialects")
-
 local M = {}
+
+-- Codecs make failures, too: they are asked for when all is loaded.
+local function dialect_of(name)
+  return require("cliproxy.dialects").of(name)
+end
 
 ---@class cliproxy.Failure
 ---@field status integer
@@ -64,6 +67,10 @@ M.rows = {
   route_error = { 500, "{text}", retry = false },
   wrong_dialect = { 400, "provider {provider} speaks {speaks}; this request is {dialect}. "
     .. "Send it to {paths}, or name a model of a provider that speaks {dialect}." },
+  request_malformed = { 400, "{text}" },
+  not_expressible = { 400, "{path} cannot be sent to provider {provider} ({title}): {text}." },
+  strict_refused = { 400, "{path} would be left out or changed for provider {provider} ({title}): {text}. "
+    .. "This proxy is set to strict." },
   operation_unsupported = { 404, "provider {provider} has no {what}.", retry = false },
 
   -- The script.
@@ -92,6 +99,9 @@ M.rows = {
     retry = false },
   upstream_not_json = { 502,
     "provider {provider} answered {type} instead of JSON: {text}. Check base_url in {where}." },
+  upstream_unfinished = { 502, "provider {provider} ended its stream without the event that ends it: {text}." },
+  upstream_untranslatable = { 502, "provider {provider} gave an answer that {title} cannot carry: {text}." },
+  upstream_malformed = { 502, "provider {provider} gave an answer that is none of {title}: {text}." },
 
   -- cliproxy itself.
   memory_full = { 503, "this proxy's scripts hold too much memory; it is being collected. Try again." },
@@ -156,7 +166,7 @@ end
 ---@param id string
 ---@return string
 function M.envelope(dialect, failure, id)
-  return dialects.of(dialect).envelope(failure, id)
+  return dialect_of(dialect).envelope(failure, id)
 end
 
 --- The failure as the last words of a broken stream.
@@ -166,7 +176,7 @@ end
 ---@param id string
 ---@return string
 function M.stream_error(dialect, framing, failure, id)
-  return dialects.of(dialect).stream_error(failure, id, framing)
+  return dialect_of(dialect).stream_error(failure, id, framing)
 end
 
 return M

@@ -1,0 +1,81 @@
+--- JSON text as it stood. Translation moves texts without reading them: a *literal* is the JSON text of one string,
+--- quotes and escapes included, exactly as its sender wrote it. Lone surrogates, escapes and a surrogate pair that
+--- two deltas share survive, because nobody looks inside.
+local json = require("cliproxy.json")
+local text = require("cliproxy.text")
+
+local M = {}
+
+---@alias cliproxy.Literal string JSON text of a string: "\"Hello\\n\""
+---@alias cliproxy.JsonText string JSON text of any value
+
+local find, sub = string.find, string.sub
+
+--- The literal of a child, or nil where it is no string.
+---@param node cliproxy.json.Node
+---@param key string|integer
+---@return cliproxy.Literal?
+function M.read(node, key)
+  local raw = json.raw(node, key)
+  if raw and sub(raw, 1, 1) == '"' then
+    return raw
+  end
+end
+
+--- A literal of text of our own: of bytes that are not UTF-8 U+FFFD remains.
+---@param value string
+---@return cliproxy.Literal
+function M.of(value)
+  return text.quote(value)
+end
+
+--- The text that a literal stands for; an escaped lone surrogate gives its three WTF-8 bytes.
+---@param literal cliproxy.Literal
+---@return string
+function M.text(literal)
+  if not find(literal, "\\", 1, true) then
+    return sub(literal, 2, -2)
+  end
+  return json.parse(literal) --[[@as string]]
+end
+
+--- A literal of a text that `M.text` gave: lone surrogates become the same escapes again.
+---@param value string
+---@return cliproxy.Literal
+function M.again(value)
+  local ok, raw = pcall(json.encode, value)
+  return ok and raw or text.quote(value)
+end
+
+---@param literal cliproxy.Literal?
+---@return boolean
+function M.is_empty(literal)
+  return literal == nil or literal == '""'
+end
+
+--- Empty, or white space alone.
+---@param literal cliproxy.Literal?
+---@return boolean
+function M.is_blank(literal)
+  if literal == nil or #literal == 2 then
+    return true
+  end
+  return not find(literal, '[^%s"]') or not find(literal:gsub("\\[ntr]", ""), '[^%s"]')
+end
+
+--- Several literals as one.
+---@param list cliproxy.Literal[]
+---@param separator? string JSON-escaped text between them: "\\n\\n"
+---@return cliproxy.Literal
+function M.concat(list, separator)
+  if #list == 1 then
+    return list[1]
+  end
+  local out = {}
+  for i, one in ipairs(list) do
+    out[i] = sub(one, 2, -2)
+  end
+  return '"' .. table.concat(out, separator or "") .. '"'
+end
+
+return M

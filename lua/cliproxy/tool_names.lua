@@ -1,0 +1,67 @@
+--- Names and ids of tools for a target that does not take them as they are: shortened with a hash, the same each
+--- time, and restored on the way back.
+local crypto = require("cliproxy.crypto")
+
+local M = {}
+
+---@class cliproxy.NameRule
+---@field max integer characters
+---@field allowed string Lua pattern class of what may stand in it: "[%w_-]"
+---@field first? string class of the first character
+
+--- By dialect, as the services enforce them.
+---@type table<string, cliproxy.NameRule>
+M.RULES = {
+  openai_chat = { max = 64, allowed = "[%w_-]" },
+  openai_responses = { max = 64, allowed = "[%w_-]" },
+  anthropic = { max = 128, allowed = "[%w_-]" },
+  gemini = { max = 64, allowed = "[%w_.:-]", first = "[%a_]" },
+}
+
+---@type table<string, cliproxy.NameRule>
+M.ID_RULES = {
+  openai_chat = { max = 256, allowed = "[%w_.:|-]" },
+  openai_responses = { max = 64, allowed = "[%w_-]" },
+  anthropic = { max = 256, allowed = "[%w_-]" },
+  gemini = { max = 256, allowed = "[%w_.:|-]" },
+}
+
+local HASH_CHARS = 8
+
+local function obeys(name, rule)
+  return #name > 0 and #name <= rule.max and not name:find(rule.allowed:gsub("^%[", "[^"))
+    and (not rule.first or name:find("^" .. rule.first) ~= nil)
+end
+
+local function hash(name)
+  return crypto.hex_encode(crypto.sha256(name))
+end
+
+--- A name that obeys the rule: the same one where it does already, else the start of it and a hash of the whole.
+---@param name string
+---@param rule cliproxy.NameRule
+---@return string
+function M.fit(name, rule)
+  if obeys(name, rule) then
+    return name
+  end
+  local clean = name:gsub(rule.allowed:gsub("^%[", "[^"), "_")
+  if rule.first and not clean:find("^" .. rule.first) then
+    clean = "_" .. clean
+  end
+  return clean:sub(1, rule.max - HASH_CHARS - 1) .. "_" .. hash(name):sub(1, HASH_CHARS)
+end
+
+--- The same for the id of a call. `exact`: the length that a server demands of letters and digits (Mistral: 9).
+---@param id string
+---@param rule cliproxy.NameRule
+---@param exact? integer
+---@return string
+function M.fit_id(id, rule, exact)
+  if exact then
+    return #id == exact and not id:find("[^%w]") and id or hash(id):sub(1, exact)
+  end
+  return obeys(id, rule) and id or "call_" .. hash(id):sub(1, 32)
+end
+
+return M
