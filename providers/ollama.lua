@@ -21,7 +21,7 @@ local function options_of(call, answer)
     id = "chatcmpl-" .. call.request.id:gsub("^req_", ""),
     model = answer.model or call.model,
     created = seconds_of(answer.created_at),
-    usage = request.wants_usage(call),
+    usage = call.wants_usage,
   }
 end
 
@@ -88,6 +88,7 @@ return {
     api_key = { type = "string", secret = true, account = true },
     keep_alive = { type = "string" },
   },
+  caps = { completions = false },
   framing = "ndjson",
 
   endpoint = function()

@@ -17,6 +17,7 @@ end
 ---@field param? string the field of the request that is wrong
 ---@field headers? table<string, string>
 ---@field close? boolean
+---@field hint? string the code that the client's dialect has for it, where it is not that of our own
 
 ---@class cliproxy.ErrorRow
 ---@field [1] integer status
@@ -65,8 +66,6 @@ M.rows = {
   no_route = { 404, "{text}", retry = false },
   provider_off = { 503, "{text}", retry = false },
   route_error = { 500, "{text}", retry = false },
-  wrong_dialect = { 400, "provider {provider} speaks {speaks}; this request is {dialect}. "
-    .. "Send it to {paths}, or name a model of a provider that speaks {dialect}." },
   request_malformed = { 400, "{text}" },
   not_expressible = { 400, "{path} cannot be sent to provider {provider} ({title}): {text}." },
   strict_refused = { 400, "{path} would be left out or changed for provider {provider} ({title}): {text}. "
@@ -94,6 +93,9 @@ M.rows = {
   upstream_key = { 502, "provider {provider} refused cliproxy's key (account {account}): {status} {text}. "
     .. "Check api_key in {where}.", retry = false },
   upstream_status = { 502, "provider {provider} answered {status}: {text}" },
+  context_length = { 400, "prompt is too long: provider {provider} says: {text}." },
+  upstream_no_model = { 404, "provider {provider} has no model {model}: {text}." },
+  upstream_limited = { 429, "provider {provider} limits its use: {text}." },
   upstream_redirect = { 502,
     "provider {provider} answered {status}, a redirect to {location}: set base_url to the final address.",
     retry = false },

@@ -18,10 +18,9 @@ local THINK = {
 -- The client would read what it does not get.
 local REFUSED = { "logprobs", "audio", "logit_bias", "prediction", "functions", "web_search_options" }
 
---- Whether the client asked for the usage chunk. Kept before the document is closed.
-function M.wants_usage(call)
-  local body = call.request.body
-  local options = body and body.stream_options
+-- Whether the usage chunk was asked for.
+local function wants_usage(document)
+  local options = document.stream_options
   return json.kind(options) == "object" and options.include_usage == true
 end
 
@@ -170,6 +169,7 @@ function M.encode(document, call)
   if json.kind(document.messages) ~= "array" then
     return nil, "messages must be a list", "invalid_type", "messages"
   end
+  call.wants_usage = wants_usage(document) -- for the answer, when the document is closed
   local messages, wrong, param = messages_of(document)
   if not messages then
     return nil, wrong, "unsupported_value", param

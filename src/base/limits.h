@@ -39,6 +39,8 @@
 #define CPX_REPLY_MAX      (64 * CPX_MB) /* a whole answer that a script wants to see */
 #define CPX_REPLY_QUEUE    (64 * CPX_KB) /* events waiting for a script; beyond: the source is paused */
 #define CPX_ERROR_BODY_MAX (64 * CPX_KB) /* what classify() sees of a failed reply */
+#define CPX_LANE_FORM_MAX  (16 * CPX_KB) /* an event of a translated stream that is worth a form (http/lane.h) */
+#define CPX_LANE_HELD_MAX  (512 * CPX_KB) /* made of a stream's events before the translator is asked again */
 #define CPX_TURN_BYTES     (64 * CPX_KB) /* of one stream, given to Lua in one loop turn */
 #define CPX_TURN_NS        1000000UL     /* of Lua for one stream in one loop turn */
 

@@ -298,6 +298,8 @@ void cpx_reply_free(cpx_reply *r) {
   cpx_buf_deinit(&r->body);
   free(r->headers);
   free(r->end_text);
+  if (r->lane) cpx_lane_deinit(r->lane);
+  free(r->lane);
   free(r);
 }
 

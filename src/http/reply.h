@@ -21,6 +21,7 @@
 #define CPX_HTTP_REPLY_H
 
 #include "http/framing.h"
+#include "http/lane.h"
 #include "http/server.h"
 #include "http/tap.h"
 #include "net/source.h"
@@ -76,6 +77,12 @@ CPX_MUST_CHECK int cpx_reply_relay(cpx_reply *reply, cpx_exchange *ex,
 /* Pulling. The next event, or CPX_EAGAIN: `on_event` is called (once) when one is there or the stream ended; or
  * CPX_EEOF after a complete end; or the source's failure. The event is valid until the next call. */
 CPX_MUST_CHECK int cpx_reply_next_event(cpx_reply *reply, cpx_event *event, void (*on_event)(void *user), void *user);
+
+/* Pulling with a lane (lane.h): what it takes of the events that are there goes to `ex` at once, and only others come
+ * out of next_event. NULL without memory; owned by the reply. */
+cpx_lane *cpx_reply_lane(cpx_reply *reply);
+/* True: all that is there was taken, and the client takes it fast enough: it is worth to wait for more. */
+bool cpx_reply_run_lane(cpx_reply *reply, cpx_exchange *ex);
 
 /* The whole body: on_done(0, body) once, or CPX_ETOOBIG past `max`, or the source's
  * failure. `body` may be taken by the callee (cpx_buf_take). */

@@ -59,6 +59,7 @@ struct cpx_reply {
   cpx_buf queue; /* reply_records */
   size_t queue_at, seen;
   void (*on_event)(void *user);
+  cpx_lane *lane; /* NULL: not asked for */
 
   /* collect */
   cpx_buf body;

@@ -1,6 +1,8 @@
 /* reply_pull.c - for scripts that want to see the answer: one event after another, or the whole body. */
 #include "http/reply_internal.h"
 
+#include <stdlib.h>
+
 #define QUEUE_LOW (CPX_REPLY_QUEUE / 4)
 
 /* -- Events. */
@@ -67,6 +69,30 @@ int cpx_reply_next_event(cpx_reply *r, cpx_event *event, void (*on_event)(void *
   r->on_event = on_event;
   r->user = user;
   return CPX_EAGAIN;
+}
+
+cpx_lane *cpx_reply_lane(cpx_reply *r) {
+  if (!r->lane) {
+    r->lane = malloc(sizeof *r->lane);
+    if (r->lane) cpx_lane_init(r->lane);
+  }
+  return r->lane;
+}
+
+bool cpx_reply_run_lane(cpx_reply *r, cpx_exchange *ex) {
+  cpx_lane *lane = r->lane;
+  if (r->mode != REPLY_EVENTS || !lane || lane->state != CPX_LANE_ACTIVE) return false;
+  cpx_event event;
+  while (queued(r) > 0) {
+    size_t behind = reply_record_read(&r->queue, r->queue_at, &event);
+    if (!cpx_lane_take(lane, &event)) break;
+    r->queue_at = behind;
+  }
+  int err = lane->made.len ? cpx_exchange_write(ex, lane->made.data, lane->made.len) : 0;
+  cpx_buf_clear(&lane->made, 16 * CPX_KB);
+  shrink(r);
+  if (queued(r) <= QUEUE_LOW) reply_resume(r);
+  return !err && queued(r) == 0 && !r->ended && cpx_exchange_pending(ex) < CPX_CONN_OUT_HIGH;
 }
 
 /* -- The whole. */

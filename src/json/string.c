@@ -152,3 +152,33 @@ int cpx_json_write_string(cpx_buf *out, cpx_slice text) {
   if (err) out->len = before;
   return err;
 }
+
+/* Behind the escape at `p`, or NULL. */
+static const char *escape_end(const char *p, const char *end) {
+  if (end - p < 2) return NULL;
+  if (p[1] != 'u') return memchr("\"\\/bfnrt", p[1], 8) ? p + 2 : NULL;
+  if (end - p < 6) return NULL;
+  for (int i = 2; i < 6; i++) {
+    char c = p[i];
+    if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F'))) return NULL;
+  }
+  return p + 6;
+}
+
+const char *cpx_json_string_end(const char *p, const char *end) {
+  if (p == end || *p != '"') return NULL;
+  p++;
+  while (p) {
+    p = scan_string(p, end);
+    if (p == end) return NULL;
+    unsigned char c = (unsigned char)*p;
+    if (c == '"') return p + 1;
+    if (c == '\\')
+      p = escape_end(p, end);
+    else {
+      int n = c < 0x20 ? 0 : scan_utf8(p, end, 0);
+      p = n ? p + n : NULL;
+    }
+  }
+  return NULL;
+}

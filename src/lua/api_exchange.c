@@ -171,6 +171,16 @@ static int exchange_body(lua_State *L) {
   return 1;
 }
 
+/* Without a copy of the body, which may be large. */
+static int exchange_contains(lua_State *L) {
+  cpx_lua_exchange *lx = cpx_lua_exchange_check(L, 1);
+  size_t n;
+  const char *text = luaL_checklstring(L, 2, &n);
+  cpx_slice body = cpx_exchange_body(lx->ex);
+  lua_pushboolean(L, body.n >= n && memmem(body.p, body.n, text, n) != NULL);
+  return 1;
+}
+
 /* The document borrows the exchange's body: whoever keeps the one for longer
  * keeps a reference to the other (reply.send). */
 static int exchange_document(lua_State *L) {
@@ -482,6 +492,7 @@ void cpx_lua_exchange_register(lua_State *L) {
       {"header", exchange_header},
       {"headers", exchange_headers},
       {"body", exchange_body},
+      {"contains", exchange_contains},
       {"document", exchange_document},
       {"respond", exchange_respond},
       {"start", exchange_start},

@@ -78,8 +78,16 @@ int cpx_lua_push_event(lua_State *L, const cpx_event *event) {
   return 1;
 }
 
+static bool run_lane(cpx_lua_reply *lr) {
+  return lr->lane_ex && cpx_reply_run_lane(lr->reply, lr->lane_ex);
+}
+
+/* Lua sleeps on while the lane takes what comes. */
 static void on_event(void *user) {
-  cpx_lua_reply_wake(user);
+  cpx_lua_reply *lr = user;
+  cpx_event event;
+  if (run_lane(lr) && cpx_reply_next_event(lr->reply, &event, on_event, lr) == CPX_EAGAIN) return;
+  cpx_lua_reply_wake(lr);
 }
 
 void cpx_lua_reply_give_way(cpx_job *job) {
@@ -89,6 +97,12 @@ void cpx_lua_reply_give_way(cpx_job *job) {
 /* Pushes the event, or the end, and counts the results. CPX_EAGAIN: nothing is there, and on_event will come. */
 static int take_event(lua_State *L, cpx_lua_reply *lr, int *results) {
   cpx_event event;
+  (void)run_lane(lr);
+  if (lr->lane_ex && cpx_exchange_pending(lr->lane_ex) >= CPX_CONN_OUT_HIGH) {
+    lua_pushboolean(L, 0);
+    *results = 1;
+    return 0;
+  }
   int err = cpx_reply_next_event(lr->reply, &event, on_event, lr);
   if (err == CPX_EAGAIN) return err;
   if (err == CPX_EINVAL) return misused(L, "reply:next_event", err);
@@ -139,6 +153,46 @@ int cpx_lua_reply_next_event(lua_State *L) {
   if (results != 1 || lua_isnil(L, -1) || !had_its_turn(lr)) return results;
   cpx_loop_defer_next(cpx_vm_loop(cpx_vm_of(L)), &lr->give_way);
   return cpx_lua_reply_wait(L, lr, push_given);
+}
+
+/* -- The lane --------------------------------------------------------------------------------------------------- */
+
+int cpx_lua_reply_use_lane(lua_State *L) {
+  cpx_lua_reply *lr = check_free(L, "reply:use_lane");
+  cpx_lua_exchange *lx = cpx_lua_exchange_check(L, 2);
+  if (!lr->lane_ex && cpx_reply_lane(lr->reply)) lr->lane_ex = cpx_exchange_ref(lx->ex);
+  return 0;
+}
+
+static cpx_slice check_slice(lua_State *L, int index) {
+  cpx_slice s;
+  s.p = luaL_checklstring(L, index, &s.n);
+  return s;
+}
+
+int cpx_lua_reply_learn(lua_State *L) {
+  cpx_lua_reply *lr = check_free(L, "reply:learn");
+  cpx_event event = {.type = check_slice(L, 2), .data = check_slice(L, 3), .has_data = true};
+  cpx_lane *lane = lr->lane_ex ? cpx_reply_lane(lr->reply) : NULL;
+  lua_pushboolean(L, lane && cpx_lane_learn(lane, &event, check_slice(L, 4), check_slice(L, 5)));
+  return 1;
+}
+
+int cpx_lua_reply_forget(lua_State *L) {
+  cpx_lua_reply *lr = check_free(L, "reply:forget");
+  if (lr->lane_ex) cpx_lane_forget(cpx_reply_lane(lr->reply));
+  return 0;
+}
+
+int cpx_lua_reply_absorbed(lua_State *L) {
+  cpx_lua_reply *lr = check_free(L, "reply:absorbed");
+  cpx_lane *lane = lr->lane_ex ? cpx_reply_lane(lr->reply) : NULL;
+  lua_pushnumber(L, lane ? lane->count : 0);
+  if (!lane || lane->count == 0) return 1;
+  lua_pushlstring(L, lane->text.data, lane->text.len);
+  cpx_buf_clear(&lane->text, 16 * CPX_KB);
+  lane->count = 0;
+  return 2;
 }
 
 /* -- Whole bodies ----------------------------------------------------------------------------------------------- */

@@ -18,6 +18,8 @@ void cpx_lua_reply_close(cpx_lua_reply *lr) {
   cpx_job_cancel(&lr->give_way);
   if (lr->reply) cpx_reply_free(lr->reply);
   lr->reply = NULL;
+  if (lr->lane_ex) cpx_exchange_unref(lr->lane_ex);
+  lr->lane_ex = NULL;
   lr->relayed = (cpx_relayed){.err = CPX_ECLOSED};
   if (lr->body) cpx_lua_body_free(lr->body);
   lr->body = NULL;

@@ -50,6 +50,7 @@ typedef struct cpx_lua_reply {
   cpx_job give_way;  /* goes on with next_event in the next turn */
   uint64_t turn_ns;  /* when this turn's events began, 0: not yet */
   size_t turn_bytes; /* of events given to Lua in this turn */
+  cpx_exchange *lane_ex; /* where the lane writes, a reference; or NULL */
 } cpx_lua_reply;
 
 void cpx_lua_reply_register(lua_State *L);
@@ -101,6 +102,11 @@ int cpx_lua_reply_relay(lua_State *L);
 int cpx_lua_reply_next_event(lua_State *L);
 int cpx_lua_reply_body(lua_State *L);
 int cpx_lua_reply_document(lua_State *L);
+/* The lane's: use_lane, learn, forget, absorbed. */
+int cpx_lua_reply_use_lane(lua_State *L);
+int cpx_lua_reply_learn(lua_State *L);
+int cpx_lua_reply_forget(lua_State *L);
+int cpx_lua_reply_absorbed(lua_State *L);
 /* The job behind next_event. */
 void cpx_lua_reply_give_way(cpx_job *job);
 

@@ -105,8 +105,32 @@ function object:relay(exchange, brief) end
 
 --- The next stream event; nil at a complete end; nil, message, code on failure. Waits; gives way to
 --- others by itself after 64 KB or 1 ms of Lua in one turn.
----@return cliproxy.Event?, string? message, string? code
+---@return cliproxy.Event|false|nil event
+---@return string? message
+---@return string? code
 function object:next_event() end
+
+--- From here on `next_event` may take events by itself: those like two examples that `learn` was given in a row. What it
+--- makes of them goes to the exchange; `absorbed` tells of them. `next_event` gives false where the client is slow: write
+--- (nothing) to the exchange, which waits, and ask again. See src/http/lane.h.
+---@param exchange cliproxy.Exchange
+function object:use_lane(exchange) end
+
+--- An example: an event, the JSON text of the string in it, and the bytes that were made of it.
+---@param type string
+---@param data string
+---@param literal cliproxy.Literal
+---@param out string
+---@return boolean active
+function object:learn(type, data, literal, out) end
+
+--- Forgets the examples.
+function object:forget() end
+
+--- How many events were taken since the last time, and their strings' contents joined, without quotes.
+---@return integer count
+---@return string? contents
+function object:absorbed() end
 
 --- The whole body; waits.
 ---@param max? integer bytes, 64 MB by default and at most

@@ -105,6 +105,11 @@ function exchange:document() end
 ---@return string
 function exchange:body() end
 
+--- Whether these bytes stand anywhere in the body.
+---@param text string
+---@return boolean
+function exchange:contains(text) end
+
 --- A whole answer. `body`: bytes, a document, or nil.
 ---@param status integer
 ---@param headers table<string, string|string[]>

@@ -10,6 +10,9 @@ local CODES = {
   no_route = "model_not_found",
   key_missing = "invalid_api_key",
   key_wrong = "invalid_api_key",
+  context_length = "context_length_exceeded",
+  upstream_no_model = "model_not_found",
+  upstream_limited = "rate_limit_exceeded",
 }
 
 --- OpenAI's names for a failure.
@@ -17,7 +20,7 @@ local CODES = {
 ---@return string type, string code
 function M.names(failure)
   local kind = TYPES[failure.status] or (failure.status >= 500 and "server_error" or "invalid_request_error")
-  return kind, CODES[failure.code] or failure.code
+  return kind, failure.hint or CODES[failure.code] or failure.code
 end
 
 --- `{"message","type","param","code"}`.
