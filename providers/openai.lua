@@ -14,6 +14,12 @@ return {
   },
   models = { "gpt-*", "chatgpt-*", "o1*", "o3*", "o4*", "codex-*", "text-embedding-*", "omni-*" },
 
+  -- Of OpenAI's own servers. One behind another base_url may differ: `caps` of the instance says how.
+  caps = {
+    developer_role = true, max_tokens_field = "max_completion_tokens", stream_usage = true, strict = true,
+    parallel_tool_calls = true, tool_choice_required = true, content_parts = true,
+  },
+
   shape = function(call)
     call.headers["openai-organization"] = call.options.organization or call.headers["openai-organization"]
     call.headers["openai-project"] = call.options.project or call.headers["openai-project"]

@@ -1,6 +1,10 @@
 --- The options of config.lua, and those that every provider instance takes: types, ranges, defaults. config.lua.example
 --- is their manual and a spec holds the two together.
+local caps_fields = require("cliproxy.caps_fields")
+
 local M = {}
+
+M.DIALECTS = { "openai_chat", "openai_responses", "anthropic", "gemini" }
 
 local GB = 2 ^ 30
 local LISTEN = { "127.0.0.1:8317", "[::1]:8317" }
@@ -41,6 +45,16 @@ local function model_pattern(value)
   return nil, 'expected a model id such as "gpt-5" or a pattern such as "gpt-*", found %found'
 end
 
+local function model_patterns(map)
+  for pattern in pairs(map) do
+    if not model_pattern(pattern) then
+      return nil, ('expected ids and patterns such as "gpt-*" as names, found %q'):format(
+        pattern:gsub("%c", "?"):sub(1, 40))
+    end
+  end
+  return map
+end
+
 --- Keys end up in headers: visible ASCII alone can be sent.
 local function key(value)
   if value:find("^[\33-\126]+$") then
@@ -50,6 +64,8 @@ local function key(value)
 end
 
 M.key = { type = "string", secret = true, check = key }
+--- What a model or a server can; docs/conversation.md explains the fields.
+M.caps = { type = "table", fields = caps_fields }
 M.models = { type = "list", of = { type = "string", check = model_pattern } }
 
 --- One item of `api_keys`: a key, or a key with the name that logs show.
@@ -85,6 +101,8 @@ M.top = {
   allowed_hosts = { type = "list", default = {}, of = { type = "string", check = host } },
   providers = { type = "raw" },
   routes = { type = "raw" },
+  filters = { type = "raw" },
+  payload = { type = "raw" },
   log = {
     type = "table",
     default = {},
@@ -100,6 +118,8 @@ M.top = {
   state_dir = { type = "string", default = "~/.cliproxy" },
   timeouts = { type = "table", default = {}, fields = M.timeout_fields },
   models_ttl = { type = "duration", default = "5m", min = 1, max = 86400 },
+  models = { type = "map", of = M.caps, check = model_patterns },
+  strict = { type = "boolean", default = false },
 }
 
 local HOP = {
@@ -135,6 +155,8 @@ M.instance = {
   api_key = M.key,
   accounts = { type = "raw" },
   models = M.models,
+  dialects = { type = "list", min = 1, of = { type = "string", one_of = M.DIALECTS } },
+  caps = M.caps,
   timeouts = { type = "table", fields = M.timeout_fields },
   proxy_url = { type = "url", schemes = { "http", "https", "socks5", "socks5h" }, userinfo = true, secret = true },
   unix_socket = { type = "string" },

@@ -132,6 +132,39 @@ local function script_options(checked, facts)
   return own
 end
 
+--- The script's dialects, or those that config.lua picks among them: a set, and a list with the best one first.
+local function dialects_of(checked, facts, scope, path)
+  if not checked.dialects then
+    return facts.dialects, facts.speaks
+  end
+  local set, speaks = {}, {}
+  for i, dialect in ipairs(checked.dialects) do
+    if not facts.dialects[dialect] then
+      scope:fail(config_source.join(config_source.join(path, "dialects"), i),
+        ("the script does not speak %s; it speaks %s"):format(options.show(dialect), options.enumerate(facts.speaks)))
+    elseif not set[dialect] then
+      set[dialect] = true
+      speaks[#speaks + 1] = dialect
+    end
+  end
+  return set, speaks
+end
+
+-- The script's, with what config.lua says instead. One table where only one of them has any: `models.caps` keeps what
+-- it found by table.
+local function caps_of(checked, facts)
+  if not checked.caps or not facts.caps then
+    return checked.caps or facts.caps
+  end
+  local caps = {}
+  for _, source in ipairs({ facts.caps, checked.caps }) do
+    for name, value in pairs(source) do
+      caps[name] = value
+    end
+  end
+  return caps
+end
+
 ---@param name string
 ---@param raw table
 ---@param part cliproxy.Part
@@ -143,6 +176,7 @@ local function make(name, raw, part, scope, state)
   local checked = options.fields(facts.options, raw, path, scope)
   check_paths(checked, scope, path, config.folder)
   local models = checked.models or facts.provider.models or {}
+  local dialects, speaks = dialects_of(checked, facts, scope, path)
   return {
     name = name,
     script = part.path,
@@ -150,7 +184,9 @@ local function make(name, raw, part, scope, state)
     provider = facts.provider,
     options = script_options(checked, facts),
     accounts = read_accounts(raw, facts, checked, scope, path, state.missing),
-    dialects = facts.dialects,
+    dialects = dialects,
+    speaks = speaks,
+    caps = caps_of(checked, facts),
     auth = facts.provider.auth,
     timeouts = timeouts_of(checked, config),
     headers = checked.headers,

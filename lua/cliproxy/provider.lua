@@ -11,7 +11,7 @@ local system = require("cliproxy.system")
 local M = {}
 
 M.CONTRACT = 1
-M.DIALECTS = { "openai_chat", "openai_responses", "anthropic", "gemini" }
+M.DIALECTS = fields.DIALECTS
 M.FRAMINGS = { "sse", "ndjson", "json_array", "raw" }
 M.AUTHS = { "bearer", "x-api-key", "x-goog-api-key", "none" }
 
@@ -29,7 +29,7 @@ local FIELDS = {
   auth = { type = "string", one_of = M.AUTHS },
   options = { type = "raw" },
   models = fields.models,
-  caps = { type = "map", of = { type = "raw" } },
+  caps = fields.caps,
   framing = { type = "string", one_of = M.FRAMINGS },
 }
 for _, list in ipairs({ M.HOOKS, M.CODEC }) do
@@ -43,7 +43,9 @@ end
 ---@field provider cliproxy.Provider plain copy of the returned table
 ---@field options table<string, cliproxy.Option> declared, and the core's
 ---@field account table<string, cliproxy.Option> options of one account
----@field dialects table<string, boolean>
+---@field speaks string[] dialects, best first
+---@field dialects table<string, boolean> the same as a set
+---@field caps? cliproxy.Caps
 ---@field owners table<string, cliproxy.Owner>
 ---@field hooks boolean
 ---@field own boolean
@@ -177,7 +179,9 @@ local function examine(raw, part, scope)
     provider = raw,
     options = all,
     account = account,
+    speaks = checked.dialects or {},
     dialects = set_of(checked.dialects),
+    caps = checked.caps,
     owners = owners_of(raw, part.path),
     hooks = any(raw, PER_REQUEST),
     own = own,

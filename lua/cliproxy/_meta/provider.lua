@@ -10,7 +10,7 @@
 ---@field auth? "bearer"|"x-api-key"|"x-goog-api-key"|"none" not needed with `authorize` or `execute`
 ---@field options? table<string, cliproxy.Option> what config.lua may set, beside what every instance takes
 ---@field models? string[] served without a route; "*" is any run of characters; plain ids are listed in /v1/models
----@field caps? table<string, any> what this server has or lacks
+---@field caps? cliproxy.Caps what this server has or lacks, whatever the model
 ---@field shape? fun(call: cliproxy.Call) last edits of URL, headers and body; may not wait
 ---@field authorize? fun(call: cliproxy.Call, account: cliproxy.Account) after all edits; sees the final bytes; may wait
 ---@field classify? fun(reply: cliproxy.FailedReply): cliproxy.FailureKind?, number?, ("account"|"account_model")?
@@ -56,6 +56,44 @@
 ---| "list"
 ---| "map" # names and values
 ---| "table" # with `fields`, else anything
+
+--- What a model or a server can. docs/conversation.md explains each field; nil: not said.
+---@class cliproxy.Caps
+---@field context? integer tokens: the window
+---@field output? integer tokens: the longest answer
+---@field images? boolean
+---@field pdf? boolean
+---@field audio? boolean
+---@field reasoning? "none"|"effort"|"budget"|"adaptive"|"level"
+---@field efforts? ("minimal"|"low"|"medium"|"high"|"xhigh"|"max")[] least first
+---@field reasoning_off? boolean
+---@field budget_min? integer tokens
+---@field budget_max? integer tokens
+---@field temperature? boolean
+---@field top_p? boolean
+---@field top_k? boolean
+---@field sampling_together? boolean false: not temperature with top_p
+---@field stop? boolean
+---@field json_schema? boolean
+---@field json_object? boolean
+---@field strict? boolean strict tools
+---@field tool_schema? "json_schema"|"openapi"
+---@field tools_with_schema? boolean
+---@field prefill? boolean
+---@field system_in_messages? boolean Anthropic
+---@field function_response_parts? boolean Gemini
+---@field tool_name_max? integer characters
+---@field tool_id_length? integer characters, exactly
+---@field developer_role? boolean Chat
+---@field max_tokens_field? "max_completion_tokens"|"max_tokens" Chat
+---@field stream_usage? boolean Chat
+---@field parallel_tool_calls? boolean
+---@field tool_choice_required? boolean
+---@field reasoning_field? "reasoning_content"|"reasoning" Chat
+---@field completions? boolean Chat
+---@field content_parts? boolean Chat
+---@field web_search? boolean
+---@field price? { input?: number, output?: number, cached?: number, cache_written?: number } US dollars a million tokens
 
 --- A request to a provider, as hooks see and edit it.
 ---@class cliproxy.Call
@@ -119,6 +157,8 @@
 ---@field state_dir? string
 ---@field timeouts? cliproxy.TimeoutOptions
 ---@field models_ttl? cliproxy.Duration
+---@field models? table<string, cliproxy.Caps> by id or pattern
+---@field strict? boolean
 
 ---@alias cliproxy.Duration string|number
 
@@ -141,6 +181,8 @@
 ---@field api_key? string
 ---@field accounts? { name?: string, api_key?: string, weight?: number, [string]: any }[]
 ---@field models? string[]
+---@field dialects? cliproxy.Dialect[] some of the script's
+---@field caps? cliproxy.Caps
 ---@field timeouts? cliproxy.TimeoutOptions
 ---@field proxy_url? string
 ---@field unix_socket? string

@@ -46,6 +46,8 @@
 ---@field state_dir string absolute
 ---@field timeouts cliproxy.Timeouts
 ---@field models_ttl number
+---@field models? table<string, cliproxy.Caps> by pattern
+---@field strict boolean hints that a target cannot take are refused instead of left out
 local Config = {}
 
 --- The line of a key path in config.lua; of its nearest parent where the key
@@ -68,6 +70,8 @@ function Config:line(path) end
 ---@field options table<string, any> validated; defaults filled in (base_url without a "/" at its end)
 ---@field accounts cliproxy.Account[] never empty; one without `api_key` where none is needed
 ---@field dialects table<string, boolean> set of those it speaks
+---@field speaks string[] the same, best first
+---@field caps? cliproxy.Caps of the script and of config.lua together
 ---@field auth? "bearer"|"x-api-key"|"x-goog-api-key"|"none"
 ---@field timeouts cliproxy.Timeouts
 ---@field headers? table<string, string> more headers for the upstream; lower-case names

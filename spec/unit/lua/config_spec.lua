@@ -83,7 +83,7 @@ return {
     refused("return {\n filters = {} }", "config.lua:2: filters: unknown option; known here: " .. table.concat({
       "admin_key, allowed_hosts, allowed_origins, api_keys, bodies_limit, body_limit, drain_timeout, http, "
         .. "listen, log,",
-      "models_ttl, providers, routes, state_dir, timeouts, tls",
+      "models, models_ttl, providers, routes, state_dir, strict, timeouts, tls",
     }, " "))
     refused("return {\n allowed_origins = { \"http://x/y\" } }",
       "config.lua:2: allowed_origins[1]: expected an origin such as "
@@ -229,6 +229,32 @@ return { api_keys = { env "A", env "B":gsub("[# \"]", ""), env "C", env("D", "fo
     it("refuses what is no name", function()
       local _, messages = build("return {\n admin_key = env(5) }")
       assert.matches("config.lua:2: env: expected the name of a variable", messages, 1, true)
+    end)
+  end)
+
+  describe("models and strict", function()
+    it("are read", function()
+      local built, messages = build([[return { strict = true, models = {
+  ["llama-*"] = { context = 8192, price = { input = 0.5 } }, tune = { efforts = { "low" } } } }]])
+      assert.equal("", messages)
+      assert.is_true(built.config.strict)
+      assert.same({ ["llama-*"] = { context = 8192, price = { input = 0.5 } }, tune = { efforts = { "low" } } },
+        built.config.models)
+      built = build("return {}")
+      assert.same({ false, nil }, { built.config.strict, built.config.models })
+    end)
+
+    it("are refused by name and line where they are wrong", function()
+      refused('return { models = {\n ["a*"] = {\n contxt = 1 } } }',
+        'config.lua:3: models["a*"].contxt: unknown option; did you mean context?')
+      refused('return { models = {\n ["a b"] = {} } }', 'config.lua:1: models: expected ids and patterns such as '
+        .. '"gpt-*" as names, found "a b"')
+      refused('return { models = {\n a = 1 } }', "config.lua:2: models.a: expected a table, found 1")
+      refused('return { models = { a = {\n price = { input = -1 } } } }',
+        "config.lua:2: models.a.price.input: expected a number from 0 to 1000000, found -1")
+      refused('return { models = { a = {\n efforts = { "none" } } } }', 'config.lua:2: models.a.efforts[1]: expected '
+        .. 'one of "minimal", "low", "medium", "high", "xhigh", "max", found "none"')
+      refused('return {\n strict = "yes" }', 'config.lua:2: strict: expected true or false, found "yes"')
     end)
   end)
 

@@ -81,6 +81,56 @@ return {
     assert.equal("providers/p.lua", made.script)
   end)
 
+  describe("caps and dialects", function()
+    local SCRIPT = [[
+return {
+  name = "p", contract = 1,
+  dialects = { "openai_responses", "openai_chat", "anthropic" },
+  auth = "none",
+  options = { base_url = { type = "url", default = "http://x" } },
+  caps = { images = false, efforts = { "low", "high" } },
+}]]
+
+    it("are the script's where config.lua says nothing", function()
+      folder:write("providers/p.lua", SCRIPT)
+      local made = build("{}")
+      assert.same({ images = false, efforts = { "low", "high" } }, made.caps)
+      assert.same({ "openai_responses", "openai_chat", "anthropic" }, made.speaks)
+      assert.same({ openai_responses = true, openai_chat = true, anthropic = true }, made.dialects)
+    end)
+
+    it("are changed by config.lua, field by field", function()
+      folder:write("providers/p.lua", SCRIPT)
+      local made, messages = build('{ caps = { efforts = { "max" }, pdf = true }, '
+        .. 'dialects = { "anthropic", "openai_chat", "anthropic" } }')
+      assert.equal("", messages)
+      assert.same({ images = false, efforts = { "max" }, pdf = true }, made.caps)
+      assert.same({ "anthropic", "openai_chat" }, made.speaks)
+      assert.same({ anthropic = true, openai_chat = true }, made.dialects)
+    end)
+
+    it("are none where nobody says anything", function()
+      folder:write("providers/p.lua", folder_of.provider("p", 'auth = "none",'))
+      local made = build("{}")
+      assert.is_nil(made.caps)
+      assert.same({ "openai_chat" }, made.speaks)
+    end)
+
+    it("are refused by name and line where they are wrong", function()
+      refused({ caps = "{ imgaes = true }" }, "providers/p.lua:3: caps.imgaes: unknown option; did you mean images?")
+      refused({ caps = '{ reasoning = "hard" }' }, 'providers/p.lua:3: caps.reasoning: expected one of "none", '
+        .. '"effort", "budget", "adaptive", "level", found "hard"')
+      refused({ caps = "5" }, "providers/p.lua:3: caps: expected a table, found 5")
+      refused({}, 'config.lua:2: providers.p.dialects[1]: the script does not speak "gemini"; it speaks "openai_chat"',
+        '{ dialects = { "gemini" } }')
+      refused({}, 'config.lua:2: providers.p.dialects[1]: expected one of "openai_chat", "openai_responses", '
+        .. '"anthropic", "gemini", found "openai"', '{ dialects = { "openai" } }')
+      refused({}, "config.lua:2: providers.p.dialects: expected at least 1 item, found 0", "{ dialects = {} }")
+      refused({}, 'config.lua:2: providers.p.caps.context: expected an integer from 1 to 1000000000, found "200k"',
+        '{ caps = { context = "200k" } }')
+    end)
+  end)
+
   it("makes api_key one account called default", function()
     folder:write("providers/p.lua", folder_of.provider("p"))
     local made = build('{ api_key = "k" }')
@@ -232,11 +282,11 @@ local json, env = require "cliproxy.json", require "cliproxy.env"
 json.parse = "spoilt"
 local helper = require "lib.helper"
 return { name = "p", contract = 1, dialects = { "openai_chat" }, auth = "none",
-  caps = { n = helper.n, x = env.get("SPEC_VALUE") },
+  models = { "n" .. helper.n, env.get("SPEC_VALUE") },
   options = { base_url = { type = "url", default = "http://x" } } }]])
     local made, messages, built = build("{}")
     assert.matches("^%.env: others can read", messages)
-    assert.same({ n = 2, x = "x" }, made.provider.caps)
+    assert.same({ "n2", "x" }, made.models)
     assert.is_function(require("cliproxy.json").parse)
     assert.is_truthy(built.scripts["providers/lib/deep.lua"])
   end)
