@@ -1,12 +1,16 @@
-/* Child processes for cliproxy.system: run a program, give it input, collect its output, wait for its end. */
+/* Other programs for cliproxy.system: run one, give it input, collect its output, wait for its end; or become one. */
 #include "lua/api_system.h"
 
 #include "base/buf.h"
 #include "base/limits.h"
+#include "base/log.h"
 
+#include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define ARGS_MAX   64
 #define OUTPUT_MAX (8 * CPX_MB)
@@ -236,7 +240,42 @@ static int system_run(lua_State *L) {
   return cpx_task_wait(L, cancel, c);
 }
 
+/* Variables for the program that this process becomes: a string sets one, false removes it. */
+static void change_environment(lua_State *L, int index) {
+  lua_pushnil(L);
+  while (lua_next(L, index)) {
+    if (lua_type(L, -2) != LUA_TSTRING) luaL_error(L, "system.exec: names of variables expected");
+    const char *name = lua_tostring(L, -2);
+    int err = lua_isstring(L, -1) ? setenv(name, lua_tostring(L, -1), 1) : unsetenv(name);
+    if (err) luaL_error(L, "system.exec: cannot set %s: %s", name, strerror(errno));
+    lua_pop(L, 1);
+  }
+}
+
+/* Becomes the program: same process, same terminal, so that signals and the exit code are its own. libuv opens all
+ * descriptors close-on-exec; handlers of signals do not survive, but what is ignored would (main.c: SIGPIPE). */
+static int system_exec(lua_State *L) {
+  luaL_checktype(L, 1, LUA_TTABLE);
+  lua_settop(L, 2);
+  char *args[ARGS_MAX * 16];
+  strings_of(L, 1, args, sizeof args / sizeof *args);
+  if (!args[0]) return luaL_error(L, "system.exec: args[1], the program, is missing");
+  if (!lua_isnil(L, 2)) {
+    luaL_checktype(L, 2, LUA_TTABLE);
+    change_environment(L, 2);
+  }
+  cpx_log_flush();
+  fflush(NULL);
+  signal(SIGPIPE, SIG_DFL);
+  execvp(args[0], args);
+  int error = errno;
+  signal(SIGPIPE, SIG_IGN);
+  return cpx_system_fail(L, "cannot start", args[0], error);
+}
+
 void cpx_system_add_process(lua_State *L) {
   lua_pushcfunction(L, system_run);
   lua_setfield(L, -2, "run");
+  lua_pushcfunction(L, system_exec);
+  lua_setfield(L, -2, "exec");
 }

@@ -22,6 +22,10 @@ system.executable = nil
 ---@type string "0.1.0"
 system.version = nil
 
+--- A sanitized build, which also checks by itself what it sends (cliproxy.automata).
+---@type boolean
+system.checked = nil
+
 ---@param name string
 ---@return string?
 function system.getenv(name) end
@@ -72,6 +76,13 @@ function system.watch(folders, fn) end
 ---@param spawn cliproxy.Spawn
 ---@return { code: integer, signal: integer, output: string, errors: string }?, string? message
 function system.run(spawn) end
+
+--- Becomes another program, which takes over this process, its terminal, signals and exit code. Returns only where
+--- that fails: variables are changed by then.
+---@param args string[] args[1] is the program, looked for in PATH
+---@param env? table<string, string|false> over the inherited variables; false removes one
+---@return nil, string message, string code
+function system.exec(args, env) end
 
 --- `fn` is called in a task at each signal ("term", "int", "hup", "usr1").
 ---@param name string

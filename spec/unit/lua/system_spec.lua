@@ -133,6 +133,40 @@ describe("system", function()
     end)
   end)
 
+  describe("exec", function()
+    -- In a process of its own: this one is still needed.
+    local function exec(code, env)
+      return async(function()
+        return system.run { args = { system.executable, "-e", 'local system = require "cliproxy.system" ' .. code },
+          env = env }
+      end)
+    end
+
+    it("becomes the program, with its output and its exit code", function()
+      local result = exec [[io.write("before ") system.exec({ "sh", "-c", "echo $0 $1; exit 5", "a b", "c" })]]
+      assert.same({ 5, "before a b c\n", "" }, { result.code, result.output, result.errors })
+    end)
+
+    it("changes variables, and the inherited rest stays", function()
+      local result = exec([[system.exec({ "/usr/bin/env" }, { NEW = "x=y", GONE = false })]],
+        { "GONE=1", "KEPT=2" })
+      assert.equal("KEPT=2\nNEW=x=y\n", result.output)
+    end)
+
+    it("leaves no signal ignored", function()
+      local result = exec [[system.exec({ "sh", "-c", "kill -PIPE $$" })]]
+      assert.equal(13, result.signal)
+    end)
+
+    it("says which program there is not, and goes on", function()
+      local result = exec [[print(system.exec({ "no-such-program" }))]]
+      assert.equal("nil\tcannot start no-such-program: No such file or directory\tnot_found\n", result.output)
+      for _, bad in ipairs { "{}", "{ 5 }", "5", '{ "true" }, { 1 }', '{ "true" }, 5', '{ "true" }, { ["a=b"] = "c" }' } do
+        assert.matches("error", exec("local ok, m = pcall(system.exec, " .. bad .. ") print(ok or 'error', m)").output, 1)
+      end
+    end)
+  end)
+
   describe("watch", function()
     it("calls once after a burst of changes, and again after the next", function()
       local calls = 0
