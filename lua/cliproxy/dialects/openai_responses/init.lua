@@ -1,8 +1,32 @@
---- OpenAI Responses.
+--- OpenAI Responses: its codec (docs/conversation.md). Requests are read by `request_in` and written by `request_out`,
+--- whole answers by `answer_in` and `answer_out`, streams by `stream_in` and `stream_out`.
+local answer_in = require("cliproxy.dialects.openai_responses.answer_in")
+local answer_out = require("cliproxy.dialects.openai_responses.answer_out")
+local request_in = require("cliproxy.dialects.openai_responses.request_in")
+local request_out = require("cliproxy.dialects.openai_responses.request_out")
 local shared = require("cliproxy.dialects.openai_errors")
+local stream_in = require("cliproxy.dialects.openai_responses.stream_in")
+local stream_out = require("cliproxy.dialects.openai_responses.stream_out")
 local text = require("cliproxy.text")
 
 local M = { name = "openai_responses", title = "OpenAI Responses", main_path = "/v1/responses" }
+
+M.decode_request = request_in.decode
+M.encode_request = request_out.encode
+M.decode_response = answer_in.decode
+M.encode_response = answer_out.encode
+M.stream_decoder = stream_in.decoder
+M.stream_encoder = stream_out.encoder
+M.decode_count = answer_in.count
+--- Members of a request that mean nothing beyond its head.
+M.ignored = request_in.ignored
+
+--- The answer to a count.
+---@param count integer
+---@return string
+function M.encode_count(count)
+  return ('{"object":"response.input_tokens","input_tokens":%d}'):format(count)
+end
 
 local PATHS = {
   generate = "/responses",

@@ -1,0 +1,177 @@
+--- The items of a client's `input`: messages, calls, results, reasoning; what only the service itself can go on with is
+--- refused.
+local json = require("cliproxy.json")
+local literal = require("cliproxy.literal")
+local opaque = require("cliproxy.opaque")
+local parts_in = require("cliproxy.dialects.openai_responses.parts_in")
+local tools_in = require("cliproxy.dialects.openai_responses.tools_in")
+
+local M = {}
+
+local ROLES = { user = "user", assistant = "assistant", system = "system", developer = "system" }
+
+local function add(r, role, parts, phase)
+  local c = r.c
+  if role == "system" and r.leading then
+    for _, part in ipairs(parts) do
+      c.system[#c.system + 1] = part
+    end
+    return
+  end
+  r.leading = false
+  c.turns[#c.turns + 1] = { role = role, parts = parts, index = r.turn, phase = phase }
+end
+
+-- `status` and `id` are the service's own words about an item.
+local KNOWN_MESSAGE = { type = true, role = true, content = true, phase = true, status = true, id = true }
+
+local function message(r, node)
+  local word = r:name(node, "role")
+  local role = ROLES[word]
+  if not role then
+    if word then
+      r:wrong(r:where("role"), ("is %q, which is none of user, assistant, system, developer"):format(word))
+    end
+    return
+  end
+  local parts = parts_in.read(r, node, "content", role)
+  local phase
+  if #node > (node.type == nil and 2 or 3) then
+    phase = r:literal(node, "phase")
+    r:unknown(node, KNOWN_MESSAGE)
+  end
+  add(r, role, parts, phase)
+end
+
+local KNOWN_CALL = { type = true, call_id = true, name = true, arguments = true, input = true, namespace = true,
+  status = true, id = true }
+
+local function call(r, node, key, custom)
+  local part = { kind = "tool_call", turn = r.turn, custom = custom }
+  part.id = r:name(node, "call_id")
+  local name, namespace = r:name(node, "name"), r:word(node, "namespace")
+  part.arguments = r:required(node, key)
+  if #node > 4 then
+    r:unknown(node, KNOWN_CALL)
+  end
+  if part.id and name then
+    part.name = tools_in.full_name(r, namespace, name)
+    add(r, "assistant", { part })
+  end
+end
+
+local KNOWN_RESULT = { type = true, call_id = true, output = true, status = true, id = true }
+
+local function result(r, node, custom)
+  local part = { kind = "tool_result", turn = r.turn, custom = custom }
+  part.id = r:name(node, "call_id")
+  part.content = parts_in.read(r, node, "output", "result")
+  if #node > 3 then
+    r:unknown(node, KNOWN_RESULT)
+  end
+  if part.id then
+    add(r, "user", { part })
+  end
+end
+
+local function texts(r, node, key, kind)
+  local list = r:node(node, key, "array")
+  local out = {}
+  if list then
+    for i, child in json.each(list) do
+      local text = json.kind(child) == "object" and child.type == kind and literal.read(child, "text")
+      if text then
+        out[#out + 1] = text
+      else
+        r:wrong(("%s[%d]"):format(r:where(key), i - 1), ("must be an object of type %q with a text"):format(kind))
+      end
+    end
+  end
+  return out
+end
+
+local KNOWN_REASONING = { type = true, id = true, summary = true, content = true, encrypted_content = true,
+  status = true }
+
+-- What was shown is the summary; open-weight models show their thoughts themselves.
+local function reasoning(r, node)
+  local part = { kind = "reasoning", turn = r.turn }
+  local shown = texts(r, node, "summary", "summary_text")
+  if not shown[1] then
+    shown = texts(r, node, "content", "reasoning_text")
+  end
+  part.text = shown[1] and literal.concat(shown, "\\n\\n") or nil
+  local field, id = r:word(node, "encrypted_content"), r:word(node, "id")
+  if field and field ~= "" then
+    part.state = opaque.open(field, "encrypted")
+    if not part.state.origin then
+      part.state.id = id
+    end
+  end
+  r:unknown(node, KNOWN_REASONING)
+  if part.text or part.state then
+    add(r, "assistant", { part })
+  else
+    r.ledger:drop(r:where(), "reasoning of which only the service that made it has anything")
+  end
+end
+
+local READERS = {
+  message = message,
+  function_call = function(r, node) call(r, node, "arguments") end,
+  custom_tool_call = function(r, node) call(r, node, "input", true) end,
+  function_call_output = function(r, node) result(r, node) end,
+  custom_tool_call_output = function(r, node) result(r, node, true) end,
+  reasoning = reasoning,
+}
+
+-- Items that stand for something that the service keeps.
+local STATEFUL = {
+  item_reference = "it names an item that only OpenAI keeps; send the item itself",
+  compaction = "only OpenAI can read it; send the messages themselves",
+  context_compaction = "only OpenAI can read it; send the messages themselves",
+  compaction_trigger = "only OpenAI can compact a conversation",
+}
+
+local function item(r, node)
+  if json.kind(node) ~= "object" then
+    return r:wrong(r:where(), "must be an object, not " .. tostring(json.kind(node)))
+  end
+  local kind = r:word(node, "type") or json.present(node.role) and "message"
+  if not kind then
+    return r:wrong(r:where("type"), "is missing")
+  end
+  local read = READERS[kind]
+  if read then
+    return read(r, node)
+  elseif STATEFUL[kind] then
+    r.ledger:refuse(r:where(), STATEFUL[kind])
+  elseif tools_in.is_hosted(kind) then
+    r.ledger:refuse(r:where(), ("%s belongs to a tool of OpenAI's own"):format(kind))
+  else
+    r.ledger:refuse(r:where(), ("items of type %q are unknown to cliproxy"):format(kind))
+  end
+end
+
+--- Reads `input`.
+---@param r cliproxy.responses.Reader
+---@param document cliproxy.json.Node
+function M.read(r, document)
+  local kind = json.kind(json.node(document, "input"))
+  if kind == "string" then
+    r.leading = false
+    r.c.turns[1] = { role = "user", parts = { { kind = "text", text = json.raw(document, "input"), turn = 0 } },
+      index = 0 }
+  elseif kind == "array" then
+    r.base = nil
+    for i, node in json.each(document.input) do
+      r.turn = i - 1
+      item(r, node)
+    end
+    r.base = ""
+  else
+    r:wrong("input", "must be a string or a list of items, not " .. tostring(kind))
+  end
+end
+
+return M

@@ -1,0 +1,191 @@
+--- A conversation as a request to a provider.
+local conversation = require("cliproxy.conversation")
+local input_out = require("cliproxy.dialects.openai_responses.input_out")
+local literal = require("cliproxy.literal")
+local reasoning = require("cliproxy.reasoning")
+local schema_out = require("cliproxy.dialects.openai_responses.schema_out")
+local text = require("cliproxy.text")
+local tools_out = require("cliproxy.dialects.openai_responses.tools_out")
+
+local M = {}
+
+local function instructions(c)
+  local texts = {}
+  for _, part in ipairs(c.system) do
+    if not literal.is_empty(part.text) then
+      texts[#texts + 1] = part.text
+    end
+    if part.cache then
+      c.ledger:drop(c.paths.system .. ".cache_control", "it caches by itself")
+    end
+  end
+  return texts[1] and literal.concat(texts, "\\n\\n")
+end
+
+-- Texts ---------------------------------------------------------------------------------------------------------
+
+local function schema_format(c, format)
+  local name = format.name
+  if literal.is_empty(name) then
+    name = '"response"'
+    c.ledger:invent("text.format.name", "a schema must have a name: response")
+  end
+  return '{"type":"json_schema","name":' .. name .. ',"schema":'
+    .. schema_out.format(format.schema or "{}", format.openapi)
+    .. (format.description and ',"description":' .. format.description or "")
+    .. ',"strict":' .. (format.strict or "false") .. "}"
+end
+
+local function format_text(c, caps)
+  local format = c.format
+  if not format then
+    return nil
+  elseif format.kind == "json" then
+    if caps.json_object == false then
+      c.ledger:refuse(format.where, "it has no JSON mode")
+    end
+    return '{"type":"json_object"}'
+  elseif caps.json_schema == false then
+    c.ledger:refuse(format.where, "it has no structured output")
+  end
+  return schema_format(c, format)
+end
+
+local function text_field(c, caps)
+  local format = format_text(c, caps)
+  local members = {}
+  members[1] = format and '"format":' .. format
+  members[#members + 1] = c.verbosity and '"verbosity":' .. c.verbosity
+  return members[1] and "{" .. table.concat(members, ",") .. "}"
+end
+
+-- Reasoning -----------------------------------------------------------------------------------------------------
+
+-- Switched off, or as little as there is.
+local function off(c, caps)
+  if caps.reasoning_off ~= false then
+    return "none"
+  end
+  local least = caps.efforts and caps.efforts[1]
+  c.ledger:change(c.reasoning.where, "it cannot be switched off; it is " .. (least or "left as it is"), true)
+  return least
+end
+
+local function effort(c, caps)
+  local asked = c.reasoning
+  if asked.off then
+    return off(c, caps)
+  end
+  local word, exact = reasoning.effort(asked, caps.efforts)
+  if word and not exact then
+    c.ledger:change(asked.where, "the effort is " .. word, true)
+  elseif word and asked.budget then
+    c.ledger:change(asked.where, "the budget is told as the effort " .. word)
+  end
+  return word
+end
+
+local function reasoning_field(c, caps)
+  local asked = c.reasoning
+  if not asked then
+    return nil
+  elseif caps.reasoning == "none" then
+    if not asked.off then
+      c.ledger:warn(asked.where, "it does not reason")
+    end
+    return nil
+  end
+  local word, members = effort(c, caps), {}
+  members[1] = word and '"effort":"' .. word .. '"'
+  if not asked.off and (asked.summary or asked.visible) then
+    members[#members + 1] = '"summary":"' .. (asked.summary or "auto") .. '"'
+  end
+  return members[1] and "{" .. table.concat(members, ",") .. "}"
+end
+
+-- The whole -----------------------------------------------------------------------------------------------------
+
+-- The service refuses less.
+local LEAST_TOKENS = 16
+
+local function max_tokens(c)
+  local asked = c.max_tokens
+  if asked and (tonumber(asked) or LEAST_TOKENS) < LEAST_TOKENS then
+    c.ledger:change(conversation.where(c, "max_tokens"), "at least " .. LEAST_TOKENS .. " tokens", true)
+    return tostring(LEAST_TOKENS)
+  end
+  return asked
+end
+
+-- Fields that the conversation of the other OpenAI dialect has in the same words.
+local FROM_CHAT = { user = true, service_tier = true }
+
+local function carries(c, caps)
+  local out = {
+    temperature = caps.temperature ~= false, top_p = caps.top_p ~= false, parallel_tools = true, format = true,
+    verbosity = true, metadata = true, cache_key = true,
+  }
+  for field in pairs(FROM_CHAT) do
+    out[field] = c.dialect == "openai_chat"
+  end
+  return out
+end
+
+local function put(out, key, value)
+  if value then
+    out[#out + 1] = ',"' .. key .. '":' .. value
+  end
+end
+
+-- What decides how many tokens a request has.
+local function put_counted(out, c, target)
+  local caps = target.caps or {}
+  put(out, "instructions", instructions(c))
+  put(out, "input", input_out.encode(c, target))
+  if c.tools[1] then
+    put(out, "tools", tools_out.tools(c, caps))
+    put(out, "tool_choice", tools_out.choice(c, caps))
+    if c.parallel_tools ~= nil and caps.parallel_tool_calls ~= false then
+      put(out, "parallel_tool_calls", tostring(c.parallel_tools))
+    elseif c.parallel_tools == false then
+      c.ledger:warn(conversation.where(c, "parallel_tools"), "it may call several tools at once")
+    end
+  end
+  put(out, "text", text_field(c, caps))
+  put(out, "reasoning", reasoning_field(c, caps))
+end
+
+local PLAIN = { { "temperature", "temperature" }, { "top_p", "top_p" }, { "metadata", "metadata" },
+  { "user", "safety_identifier" }, { "service_tier", "service_tier" }, { "cache_key", "prompt_cache_key" } }
+
+local function put_others(out, c, target)
+  local caps = target.caps or {}
+  local carried = carries(c, caps)
+  put(out, "max_output_tokens", max_tokens(c))
+  for _, row in ipairs(PLAIN) do
+    put(out, row[2], carried[row[1]] and c[row[1]])
+  end
+  if caps.reasoning ~= "none" then
+    -- Nothing is stored: without its state reasoning would be lost from turn to turn.
+    put(out, "include", '["reasoning.encrypted_content"]')
+  end
+  put(out, "store", "false")
+  put(out, "stream", c.stream and "true" or "false")
+  conversation.settle(c, carried)
+end
+
+--- The body of a request.
+---@param c cliproxy.Conversation
+---@param target cliproxy.Target
+---@return string
+function M.encode(c, target)
+  local out = { '{"model":' .. text.quote(target.model) }
+  put_counted(out, c, target)
+  if c.operation ~= "count" then
+    put_others(out, c, target)
+  end
+  out[#out + 1] = "}"
+  return table.concat(out)
+end
+
+return M

@@ -1,0 +1,192 @@
+--- Tools of a client's request, and which of them may be called. Namespaces are flattened: a tool of one is called
+--- NAMESPACE__NAME on its way, and both parts come back in the answer.
+local json = require("cliproxy.json")
+
+local M = {}
+
+-- Tools that OpenAI runs, or that its own models alone know how to use; items are called after them.
+local HOSTED = {
+  "web_search", "file_search", "code_interpreter", "image_generation", "mcp", "computer", "local_shell", "shell",
+  "apply_patch", "tool_search", "programmatic_tool_calling", "program", "additional_tools",
+}
+
+--- Whether a tool or an item is of the service's own: "web_search_preview_2025_03_11", "mcp_approval_request".
+---@param kind string
+---@return boolean
+function M.is_hosted(kind)
+  for _, name in ipairs(HOSTED) do
+    if kind:sub(1, #name) == name then
+      return true
+    end
+  end
+  return false
+end
+
+--- The name of a tool as it goes to other dialects; its parts are kept for the answer.
+---@param r cliproxy.responses.Reader
+---@param namespace? string
+---@param name string
+---@return string
+function M.full_name(r, namespace, name)
+  if not namespace or namespace == "" then
+    return name
+  end
+  local full = namespace .. (namespace:sub(-2) == "__" and "" or "__") .. name
+  local c = r.c
+  c.namespaces = c.namespaces or {}
+  c.namespaces[full] = c.namespaces[full] or { namespace = namespace, name = name }
+  return full
+end
+
+local function add(r, tool)
+  if r.tool_names[tool.name] then
+    r.ledger:refuse(r:where("name"), ("two tools are called %q"):format(tool.name))
+  end
+  r.tool_names[tool.name] = true
+  r.c.tools[#r.c.tools + 1] = tool
+end
+
+local KNOWN = { type = true, name = true, description = true, parameters = true, strict = true, format = true,
+  defer_loading = true }
+
+-- `strict` stays nil where it is absent: the service then makes a strict schema of one that is not, which others
+-- would refuse.
+local function read_function(r, node, tool)
+  tool.schema = r:object(node, "parameters")
+  tool.strict = r:flag(node, "strict")
+end
+
+local function read_custom(r, node, tool)
+  tool.custom = true
+  tool.grammar = r:object(node, "format")
+  r.c.custom_tools = r.c.custom_tools or {}
+  r.c.custom_tools[tool.name] = true
+end
+
+local READERS = { ["function"] = read_function, custom = read_custom }
+
+local function one(r, node, index, namespace)
+  if json.kind(node) ~= "object" then
+    return r:wrong(r:where(), "must be an object, not " .. tostring(json.kind(node)))
+  end
+  local kind = r:name(node, "type")
+  local read = READERS[kind]
+  if not read then
+    if not kind then
+      return
+    end
+    local why = M.is_hosted(kind) and "%s is a tool that OpenAI runs or its models alone know; take it out of tools"
+      or "tools of type %q are unknown to cliproxy"
+    return r.ledger:refuse(r:where("type"), why:format(kind))
+  end
+  local name = r:name(node, "name")
+  if not name then
+    return
+  end
+  local tool = { name = M.full_name(r, namespace, name), index = index, path = namespace and r:where() or nil }
+  tool.description = r:literal(node, "description")
+  read(r, node, tool)
+  if r:flag(node, "defer_loading") then
+    r.ledger:warn(r:where("defer_loading"), "it is given all tools at once")
+  end
+  r:unknown(node, KNOWN)
+  add(r, tool)
+end
+
+local KNOWN_NAMESPACE = { type = true, name = true, description = true, tools = true }
+
+local function namespace(r, node, index)
+  local path = r:where()
+  local name, list = r:name(node, "name"), r:node(node, "tools", "array")
+  if json.present(node.description) then
+    r.ledger:drop(r:where("description"), "the tools of a namespace are sent one by one")
+  end
+  r:unknown(node, KNOWN_NAMESPACE)
+  if not list then
+    return r:wrong(r:where("tools"), "is missing")
+  elseif name then
+    for i, tool in json.each(list) do
+      r.base = ("%s.tools[%d]"):format(path, i - 1)
+      one(r, tool, index, name)
+    end
+  end
+end
+
+--- Reads `tools`.
+---@param r cliproxy.responses.Reader
+---@param document cliproxy.json.Node
+function M.read(r, document)
+  local list = r:node(document, "tools", "array")
+  r.tool_names = {}
+  if list then
+    for i, node in json.each(list) do
+      r.base = ("tools[%d]"):format(i - 1)
+      if json.kind(node) == "object" and node.type == "namespace" then
+        namespace(r, node, i - 1)
+      else
+        one(r, node, i - 1)
+      end
+    end
+  end
+  r.base = ""
+end
+
+-- The choice ----------------------------------------------------------------------------------------------------
+
+local MODES = { auto = "auto", required = "required", none = "none" }
+
+-- The name in { type = "function", name = … }; nil for tools that are refused.
+local function chosen(r, node)
+  local kind = r:name(node, "type")
+  if READERS[kind] then
+    local name = r:name(node, "name")
+    return name and M.full_name(r, r:word(node, "namespace"), name)
+  elseif kind then
+    r.ledger:refuse(r:where("type"), ("a tool of type %q cannot be chosen"):format(kind))
+  end
+end
+
+local function allowed(r, node)
+  local mode = MODES[r:name(node, "mode")]
+  local list = r:node(node, "tools", "array")
+  if not mode or mode == "none" or not list then
+    return r:wrong(r:where(), 'must have a mode, "auto" or "required", and a list of tools')
+  end
+  local names = {}
+  for i, tool in json.each(list) do
+    r.base = ("tool_choice.tools[%d]"):format(i - 1)
+    if json.kind(tool) == "object" then
+      names[#names + 1] = chosen(r, tool)
+    else
+      r:wrong(r:where(), "must be an object, not " .. tostring(json.kind(tool)))
+    end
+  end
+  return { mode = mode, names = names, where = "tool_choice" }
+end
+
+--- Reads `tool_choice`.
+---@param r cliproxy.responses.Reader
+---@param document cliproxy.json.Node
+function M.read_choice(r, document)
+  local choice = document.tool_choice
+  if type(choice) == "string" then
+    if MODES[choice] then
+      r.c.tool_choice = { mode = MODES[choice], where = "tool_choice" }
+    else
+      r:wrong("tool_choice", ("is %q, which is none of auto, required, none"):format(choice))
+    end
+    return
+  elseif json.kind(choice) ~= "object" then
+    return r:wrong("tool_choice", "must be a string or an object, not " .. tostring(json.kind(choice)))
+  end
+  r.base = "tool_choice"
+  if choice.type == "allowed_tools" then
+    r.c.tool_choice = allowed(r, choice)
+  else
+    local name = chosen(r, choice)
+    r.c.tool_choice = name and { mode = "required", names = { name }, where = "tool_choice" }
+  end
+  r.base = ""
+end
+
+return M

@@ -1,0 +1,114 @@
+--- Tools for a provider, and which of them may be called.
+local conversation = require("cliproxy.conversation")
+local json = require("cliproxy.json")
+local schema_out = require("cliproxy.dialects.openai_responses.schema_out")
+local text = require("cliproxy.text")
+local tool_names = require("cliproxy.tool_names")
+
+local M = {}
+
+local RULE = tool_names.RULES.openai_responses
+
+--- The name of a tool as the target takes it; a shortened one is remembered for the answer.
+---@param c cliproxy.Conversation
+---@param caps cliproxy.Caps
+---@param name string
+---@return string
+function M.name(c, caps, name)
+  local rule = RULE
+  if caps.tool_name_max and caps.tool_name_max ~= rule.max then
+    rule = { max = caps.tool_name_max, allowed = rule.allowed, first = rule.first }
+  end
+  local short = tool_names.fit(name, rule)
+  if short ~= name then
+    c.names[short] = name
+  end
+  return short
+end
+
+-- `strict` is always said: the service takes true where it is absent, which other dialects do not mean.
+local function function_tool(c, caps, tool, name)
+  local strict = tool.strict or false
+  if strict and caps.strict == false then
+    strict = false
+    c.ledger:warn(conversation.tool_path(c, tool, "strict"), "its tools are not strict")
+  end
+  return '{"type":"function","name":' .. text.quote(name)
+    .. (tool.description and ',"description":' .. tool.description or "")
+    .. ',"parameters":' .. schema_out.parameters(tool.schema, tool.openapi) .. ',"strict":' .. tostring(strict) .. "}"
+end
+
+-- Chat nests what a grammar says: {"type":"grammar","grammar":{"syntax":…,"definition":…}}.
+local function grammar(format)
+  local document = json.parse(format)
+  if json.kind(document) ~= "object" then
+    return format
+  end
+  local inner = document.grammar
+  if json.kind(inner) == "object" then
+    local members = json.raw(inner):match("^{%s*(.-)%s*}$")
+    format = '{"type":"grammar"' .. (members ~= "" and "," .. members or "") .. "}"
+  end
+  json.close(document)
+  return format
+end
+
+local function custom_tool(_, _, tool, name)
+  return '{"type":"custom","name":' .. text.quote(name)
+    .. (tool.description and ',"description":' .. tool.description or "")
+    .. (tool.grammar and ',"format":' .. grammar(tool.grammar) or "") .. "}"
+end
+
+--- The value of `tools`.
+---@param c cliproxy.Conversation
+---@param caps cliproxy.Caps
+---@return cliproxy.JsonText
+function M.tools(c, caps)
+  local out = {}
+  for i, tool in ipairs(c.tools) do
+    local name = M.name(c, caps, tool.name)
+    if name ~= tool.name then
+      c.ledger:change(conversation.tool_path(c, tool, "name"), "shortened to " .. name)
+    end
+    if tool.cache then
+      c.ledger:drop(conversation.tool_path(c, tool, "cache_control"), "it caches by itself")
+    end
+    out[i] = (tool.custom and custom_tool or function_tool)(c, caps, tool, name)
+  end
+  return "[" .. table.concat(out, ",") .. "]"
+end
+
+local function named(c, caps, name)
+  local custom = false
+  for _, tool in ipairs(c.tools) do
+    custom = custom or tool.custom and tool.name == name
+  end
+  return '{"type":"' .. (custom and "custom" or "function") .. '","name":' .. text.quote(M.name(c, caps, name)) .. "}"
+end
+
+--- The value of `tool_choice`; nil where there is nothing to be said.
+---@param c cliproxy.Conversation
+---@param caps cliproxy.Caps
+---@return cliproxy.JsonText?
+function M.choice(c, caps)
+  local choice = c.tool_choice
+  if not choice then
+    return nil
+  end
+  local names = choice.names
+  if choice.mode == "required" and caps.tool_choice_required == false then
+    c.ledger:warn(choice.where, "its tools cannot be forced")
+    return '"auto"'
+  elseif not names or choice.mode == "none" then
+    return '"' .. choice.mode .. '"'
+  elseif choice.mode == "required" and #names == 1 then
+    return named(c, caps, names[1])
+  end
+  local list = {}
+  for i, name in ipairs(names) do
+    list[i] = named(c, caps, name)
+  end
+  return '{"type":"allowed_tools","mode":"' .. choice.mode .. '","tools":[' .. table.concat(list, ",") .. "]}"
+end
+
+return M
