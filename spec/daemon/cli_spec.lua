@@ -41,7 +41,8 @@ describe("the command line alone #gc", function()
       assert.matches("serve +run the proxy", text)
       assert.matches("Exit codes: 0 done; 1 ", text)
     end
-    for _, name in ipairs { "serve", "check", "try", "tail", "models", "new", "version", "help" } do
+    for _, name in ipairs { "serve", "check", "try", "tail", "models", "env", "run", "new", "version",
+      "help" } do
       for _, arguments in ipairs { { "help", name }, { name, "--help" }, { name, "-h" } } do
         local code, text = run(folder, arguments)
         assert.equal(0, code)
@@ -65,6 +66,26 @@ describe("the command line alone #gc", function()
       assert.equal(2, code, output)
       assert.matches(text, output)
       assert.is_nil(output:find("stack traceback", 1, true))
+    end
+  end)
+
+  it("shows what a model can, without a proxy", function()
+    local code, text = run(folder, { "models", "claude-opus-5-5", "--dialect", "anthropic" })
+    assert.equal(0, code, text)
+    assert.matches("\n  context +1000000 +the row\n", text)
+    assert.matches("\n  temperature +false +the row\n", text)
+    code, text = run(folder, { "models", "demo", "--json" })
+    assert.equal(0, code)
+    assert.equal("demo", cjson.decode(text).provider)
+  end)
+
+  it("prints shell lines that a shell takes", function()
+    for _, name in ipairs { "claude-code", "codex", "gemini-cli", "qwen-code", "aider", "opencode", "goose" } do
+      local lines_of = ('eval "$(%s env %s --model m --url http://h:1)"; env'):format(binary, name)
+      local code, text = process.run({ "bash", "-euc", lines_of }, { cwd = folder, env = { CLIPROXY_CONFIG = false,
+        HOME = folder } })
+      assert.equal(0, code, text)
+      assert.truthy(name == "codex" or text:find("http://h:1", 1, true), text)
     end
   end)
 
@@ -217,6 +238,23 @@ describe("commands to a running proxy #gc", function()
     code, text = ask { "try", "demo-cut", "hi", "--stream" }
     assert.equal(1, code, text)
     assert.matches("broken off: ", text)
+  end)
+
+  it("run becomes the client, with its exit code, its output and its signals", function()
+    local bin = process.folder()
+    process.write(bin .. "/claude", '#!/bin/sh\necho "$ANTHROPIC_BASE_URL $ANTHROPIC_MODEL $*"\n'
+      .. 'case "$1" in kill) kill -TERM $$;; esac\nexit 7\n')
+    assert(os.execute("chmod +x '" .. bin .. "/claude'") == 0)
+    local path = bin .. ":" .. os.getenv("PATH")
+    local code, text = ask({ "run", "--model", "fast", "--", "claude-code", "-p", "a b" }, { PATH = path })
+    assert.equal(7, code, text)
+    assert.equal(env.CLIPROXY_URL .. " fast -p a b\n", text)
+    code = ask({ "run", "--", "claude-code", "kill" }, { PATH = path })
+    assert.equal(143, code)
+    code, text = ask({ "run", "--", "gemini-cli" }, { PATH = "/nowhere" })
+    assert.equal(1, code)
+    assert.matches("cannot start gemini: .*is Gemini CLI installed", text)
+    process.remove(bin)
   end)
 
   it("tail shows a line a request, or its JSON, and stops after --count", function()

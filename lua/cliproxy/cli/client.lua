@@ -21,11 +21,31 @@ local function url_of(address, tls)
   return ("%s://%s:%s"):format(tls and "https" or "http", host, port)
 end
 
+local function url_given(arguments)
+  local url = arguments.url or system.getenv("CLIPROXY_URL")
+  return url ~= "" and url or nil
+end
+
+--- Where other programs of this machine find the proxy, and the key that it asks them for.
+---@param arguments { config?: string, url?: string }
+---@return { root: string, key?: string, cert?: string, config: cliproxy.Config }?, string? message
+function M.place(arguments)
+  local url = url_given(arguments)
+  local loaded, message = config.load { path = arguments.config }
+  if not loaded then return nil, message end
+  local key = loaded.api_keys[1] and loaded.api_keys[1].key
+  if url then return { root = url:gsub("/+$", ""), key = key, config = loaded } end
+  for _, address in ipairs(loaded.listen) do
+    local root = not address:find("^unix:") and url_of(address, loaded.tls)
+    if root then return { root = root, key = key, cert = loaded.tls and loaded.tls.cert, config = loaded } end
+  end
+  return nil, "clients cannot use a Unix socket: add an address to listen in the configuration, or give --url"
+end
+
 ---@param arguments { config?: string, url?: string, key?: string }
 ---@return cliproxy.Client?, string? message
 function M.find(arguments)
-  local url = arguments.url or system.getenv("CLIPROXY_URL")
-  url = url ~= "" and url or nil
+  local url = url_given(arguments)
   local loaded, message = config.load { path = arguments.config }
   if not loaded and not url then return nil, message end
   local key = arguments.key

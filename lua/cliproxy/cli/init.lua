@@ -57,14 +57,33 @@ local commands = {
     command:option("--count", "stop after so many"):convert(positive)
     describe_target(command)
   end },
-  { name = "models", summary = "list the models that the running proxy offers", describe = function(command)
-    command:flag("--json", "print the proxy's own answer")
+  { name = "models", summary = "list the models that the running proxy offers, or show what one can",
+    describe = function(command)
+    command:argument("model", "show what is known of this one, and what says so; needs no running proxy"):args("?")
+    command:flag("--json", "print JSON: the proxy's own answer, or one object")
+    command:option("--dialect", "what holds for it in this one, instead of its provider's")
+      :choices { "openai_chat", "openai_responses", "anthropic", "gemini" }
     describe_target(command)
   end },
+  { name = "env", summary = "print what points a client at the proxy", describe = function(command)
+    command:argument("client", "claude-code, codex, …; without one, they are listed"):args("?")
+    command:option("--model", "the model that it shall use")
+    command:option("--shell", "sh (default), fish, powershell"):choices { "sh", "fish", "powershell" }:default("sh")
+    command:flag("--file", "print the client's own configuration file instead of variables")
+    command:flag("--show-key", "print the client key instead of a reference to it")
+    command:option("--config", CONFIG)
+    command:option("--url", "where the proxy listens; else $CLIPROXY_URL, else the configuration's first address")
+  end },
+  { name = "run", summary = "start a client that uses the proxy", describe = function(command)
+    command:option("--model", "the model that it shall use")
+    command:option("--config", CONFIG)
+    command:option("--url", "where the proxy listens; else $CLIPROXY_URL, else the configuration's first address")
+    command:argument("command", "the client and its arguments, behind --"):args("+")
+  end },
   { name = "new", summary = "make a new script", describe = function(command)
-    command:argument("kind", "provider"):choices { "provider" }
+    command:argument("kind", "provider or filter"):choices { "provider", "filter" }
     command:argument("name", "its name: small letters, digits and _")
-    command:option("--config", "the configuration it belongs to; the script goes into providers/ beside it")
+    command:option("--config", "the configuration it belongs to; the script goes into providers/ (providers/filters/) beside it")
   end },
   { name = "version", summary = "print the version", describe = function() end },
   { name = "help", summary = "explain cliproxy, or one command", describe = function(command)

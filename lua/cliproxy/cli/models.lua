@@ -1,4 +1,4 @@
---- `cliproxy models`
+--- `cliproxy models [NAME]`
 local client = require("cliproxy.cli.client")
 local json = require("cliproxy.json")
 local system = require("cliproxy.system")
@@ -21,6 +21,7 @@ end
 ---@param codes table<string, integer>
 ---@return integer
 function M.run(arguments, codes)
+  if arguments.model then return require("cliproxy.cli.model_facts").run(arguments, codes) end
   local target, message = client.find(arguments)
   if not target then
     system.print_error(("cliproxy: %s\n"):format(message))

@@ -40,7 +40,7 @@ describe("the command line", function()
   it("explains the command whose arguments are missing, but not what stands behind --", function()
     assert.equal(cli.codes.ok, cli.main { "try", "--help" })
     assert.matches("^Usage: cliproxy try", printed)
-    assert.equal(cli.codes.usage, cli.main { "models", "--", "--help" })
+    assert.equal(cli.codes.usage, cli.main { "tail", "--", "--help" })
     assert.matches("^cliproxy: ", complained)
   end)
 

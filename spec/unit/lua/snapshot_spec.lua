@@ -9,7 +9,7 @@ describe("snapshot", function()
     folder = folder_of.new({
       ["providers/lib/helper.lua"] = "return { n = 1 }",
       ["providers/a.lua"] = 'local h = require "lib.helper"\n' .. folder_of.provider("a",
-        'auth = "none", caps = { n = h.n },'),
+        'auth = "none", caps = { context = h.n },'),
       ["providers/b.lua"] = folder_of.provider("b", 'auth = "none",'),
       ["config.lua"] = "return { providers = { a = {}, b = {} } }",
     })
@@ -49,8 +49,8 @@ describe("snapshot", function()
     local one = next_of(nil)
     folder:write("providers/lib/helper.lua", "return { n = 2 }")
     local two = next_of(one)
-    assert.equal(2, two.instances.a.provider.caps.n)
-    assert.equal(1, one.instances.a.provider.caps.n)
+    assert.equal(2, two.instances.a.provider.caps.context)
+    assert.equal(1, one.instances.a.provider.caps.context)
     assert.equal(one.instances.b, two.instances.b)
   end)
 
