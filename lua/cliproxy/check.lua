@@ -2,6 +2,7 @@
 --- The reload runs it with --json and publishes only bytes that were found good.
 local config = require("cliproxy.config")
 local files_of = require("cliproxy.files")
+local filter = require("cliproxy.filter")
 local findings_of = require("cliproxy.findings")
 local json = require("cliproxy.json")
 local loader_of = require("cliproxy.loader")
@@ -30,20 +31,25 @@ local function check_config(path)
   return { ok = built ~= nil, messages = messages, files = files, config = path }
 end
 
---- A provider script by itself: its place tells where its helpers are.
+--- A script by itself: its place tells what it is, and where its helpers are.
 local function check_script(path)
   local folder, base = paths.folder(path), paths.base(path)
+  local kind = paths.base(folder)
   local beside = paths.folder(folder)
+  if kind == "lib" or kind == "filters" then
+    beside = paths.folder(beside)
+  end
   local files, findings = files_of.new(beside, system.root), findings_of.new()
   local values, hash = config.read_env(beside, files, findings)
   local loader = loader_of.new(files, values, hash, 1)
   local name = base:match("^([%w_-]+)%.lua$")
-  if paths.base(folder) == "lib" then
-    local part, message = loader_of.new(files_of.new(paths.folder(beside), system.root), values, hash, 1)
-      :run("providers/lib/" .. base)
+  if kind == "lib" then
+    local part, message = loader:run("providers/lib/" .. base)
     if not part then
       findings:add_text(message, "providers/lib/" .. base)
     end
+  elseif name and kind == "filters" then
+    filter.load(loader, name, findings)
   elseif not name or paths.base(folder) ~= "providers" then
     local message = "a provider script is called providers/NAME.lua, NAME of letters, digits, _ and -"
     findings:add({ file = base, message = message })
@@ -53,11 +59,12 @@ local function check_script(path)
   return { ok = not findings.failed, messages = findings.messages, files = files.hashes }
 end
 
---- A script lies in a folder `providers`, or its `lib`; anything else is a configuration.
+--- A script lies in a folder `providers`, its `lib` or its `filters`; anything else is a configuration.
 local function is_script(path)
   local folder = paths.folder(path)
   local parent = paths.base(folder)
-  return parent == "providers" or (parent == "lib" and paths.base(paths.folder(folder)) == "providers")
+  return parent == "providers"
+    or (parent == "lib" or parent == "filters") and paths.base(paths.folder(folder)) == "providers"
 end
 
 --- Checks the configuration in use, or the files given.

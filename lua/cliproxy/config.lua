@@ -165,7 +165,7 @@ local function fill(checked, scope, raw)
   local config = setmetatable(checked, Config)
   config.api_keys = read_keys(raw.api_keys, scope)
   config.listen_is_default = raw.listen == nil
-  config.providers, config.routes = nil, nil
+  config.providers, config.routes, config.filters, config.payload = nil, nil, nil, nil
   if config.listen then
     M.check_listen(config.listen, config.api_keys, function(i, message)
       scope:fail(type(raw.listen) == "string" and "listen" or config_source.join("listen", i), message)
@@ -186,6 +186,8 @@ end
 ---@field config cliproxy.Config
 ---@field providers any raw
 ---@field routes any raw
+---@field filters any raw
+---@field payload any raw
 ---@field source? cliproxy.ConfigSource
 ---@field messages cliproxy.Message[]
 
@@ -248,7 +250,8 @@ function M.read(path, loader, findings)
   checked.path, checked.file, checked.folder = path, file, path and paths.folder(path)
   checked.source = source
   check_files(checked, scope)
-  return { config = fill(checked, scope, raw), providers = raw.providers, routes = raw.routes, source = source }
+  return { config = fill(checked, scope, raw), providers = raw.providers, routes = raw.routes, filters = raw.filters,
+    payload = raw.payload, source = source }
 end
 
 --- The configuration alone, without its providers: for commands that talk to a running proxy.

@@ -1,9 +1,11 @@
 --- Copies of tables that scripts return: without metatables, circles and depth, so that nothing of the script runs
 --- while the core reads them.
 local env = require("cliproxy.env")
+local json = require("cliproxy.json")
 
 local M = {}
 
+local MARKED = "cliproxy.json" -- what `json.array{}` and `json.object{}` are is kept
 local DEPTH_MAX = 20
 local VALUES_MAX = 20000
 
@@ -18,6 +20,10 @@ local function copy(value, state, depth)
   local plain = {}
   for key, item in next, value do
     plain[key] = copy(item, state, depth + 1)
+  end
+  if getmetatable(value) == MARKED then
+    local mark = json[json.kind(value)]
+    return mark and mark(plain) or plain
   end
   return plain
 end

@@ -101,6 +101,7 @@ local function folders_of(settings)
   for _, base in ipairs({ settings.folder or system.root, system.root }) do
     add(base .. "/providers")
     add(base .. "/providers/lib")
+    add(base .. "/providers/filters")
   end
   if settings.tls then
     add(paths.folder(settings.tls.cert))

@@ -20,10 +20,22 @@ function M.is_fault(failure)
   return SCRIPT_FAULTS[failure.code] or false
 end
 
+-- A filter that was not active before is no reason to go back: requests must not pass without it.
+local function filter_was_changed(script, now, former)
+  for _, filter in ipairs(former.filters or {}) do
+    if filter.script == script then
+      return former.scripts[script] ~= now.scripts[script]
+    end
+  end
+  return false
+end
+
 --- Whether the code that failed is another one in the generation before.
 local function was_changed(work, before)
   local now, former = work.snapshot, before.snapshot
-  if not work.target then -- a route function
+  if work.failed_script then
+    return filter_was_changed(work.failed_script, now, former)
+  elseif not work.target then -- a route function
     local path = now.config.path
     return path ~= nil and now.files[path] ~= former.files[path]
   end
@@ -53,6 +65,7 @@ function M.rewind(work, before)
   work.live, work.snapshot = before, before.snapshot
   work.document = json.original(work.document)
   work.target, work.account, work.call = nil, nil, nil
+  work.filters, work.failed_script = nil, nil
   work.script_error, work.note, work.warnings, work.withhold_usage = nil, nil, nil, nil
 end
 
@@ -82,13 +95,20 @@ function M.was_overrun(work, failure)
   return message:find("ran for %d+ ms") ~= nil or message:find("of new memory", 1, true) ~= nil
 end
 
+--- Which script failed: a filter, the provider's, or the configuration with its route functions.
+---@param work cliproxy.Work
+---@return string
+function M.script_of(work)
+  return work.failed_script or work.target and work.target.instance.script or work.snapshot.config.file
+end
+
 --- Goes back for the requests to come; this one keeps its failure.
 ---@param work cliproxy.Work
 ---@param failure cliproxy.Failure
 ---@return cliproxy.Failure
 function M.without_again(work, failure)
   local message = work.script_error or failure.text
-  M.settle(work.live, work.target and work.target.instance.script or work.snapshot.config.file, message)
+  M.settle(work.live, M.script_of(work), message)
   return errors.new("script_error", { text = (message:gsub("%.$", "")) .. ".", situation = live.situation(work.live) })
 end
 

@@ -2,10 +2,12 @@
 --- change is shared with the generation before.
 local config = require("cliproxy.config")
 local files_of = require("cliproxy.files")
+local filter = require("cliproxy.filter")
 local findings_of = require("cliproxy.findings")
 local instances_of = require("cliproxy.instances")
 local loader_of = require("cliproxy.loader")
 local paths = require("cliproxy.paths")
+local payload = require("cliproxy.payload")
 local routes = require("cliproxy.routes")
 local system = require("cliproxy.system")
 
@@ -84,6 +86,8 @@ function M.build(options)
   local instances, names = instances_of.build(part, loader, findings, previous)
   local scope = findings:scope(part.config.file, part.source)
   local compiled = routes.compile(part.routes, instances, names, part.config, scope)
+  local filters = filter.build(part, loader, findings, instances)
+  local rules = payload.compile(part.payload, scope, instances)
   loader:close()
   local snapshot = {
     generation = generation,
@@ -92,6 +96,8 @@ function M.build(options)
     routes = compiled,
     instances = instances,
     names = names,
+    filters = filters,
+    payload = rules,
     scripts = scripts_of(loader),
     files = files.hashes,
     warnings = findings.messages,

@@ -12,7 +12,7 @@ end
 function M.new(files)
   local path = os.tmpname()
   os.remove(path)
-  run(("mkdir -p '%s/providers/lib'"):format(path))
+  run(("mkdir -p '%s/providers/lib' '%s/providers/filters'"):format(path, path))
   local self = setmetatable({ path = path }, Folder)
   for name, text in pairs(files or {}) do
     self:write(name, text)
@@ -49,6 +49,11 @@ return {
   %s
 }
 ]]):format(name, body or "")
+end
+
+--- A small filter script. `body` goes into its table.
+function M.filter(name, body)
+  return ("return {\n  name = %q,\n  contract = 1,\n  %s\n}\n"):format(name, body or "")
 end
 
 return M

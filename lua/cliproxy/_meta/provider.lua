@@ -149,6 +149,8 @@
 ---@field allowed_hosts? string[]
 ---@field providers? table<string, cliproxy.InstanceOptions>
 ---@field routes? (cliproxy.Route|cliproxy.RouteFunction)[]
+---@field filters? cliproxy.FilterItem[]
+---@field payload? cliproxy.PayloadOptions[]
 ---@field log? { level?: "debug"|"info"|"warn"|"error", format?: "text"|"json" }
 ---@field body_limit? string|integer
 ---@field bodies_limit? string|integer

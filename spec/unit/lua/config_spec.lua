@@ -80,10 +80,10 @@ return {
     )
     refused("return {\n listn = 1 }", "config.lua:2: listn: unknown option; did you mean listen?")
     refused("return { log = {\n levle = 1 } }", "config.lua:2: log.levle: unknown option; did you mean level?")
-    refused("return {\n filters = {} }", "config.lua:2: filters: unknown option; known here: " .. table.concat({
-      "admin_key, allowed_hosts, allowed_origins, api_keys, bodies_limit, body_limit, drain_timeout, http, "
+    refused("return {\n pipelines = {} }", "config.lua:2: pipelines: unknown option; known here: " .. table.concat({
+      "admin_key, allowed_hosts, allowed_origins, api_keys, bodies_limit, body_limit, drain_timeout, filters, http, "
         .. "listen, log,",
-      "models, models_ttl, providers, routes, state_dir, strict, timeouts, tls",
+      "models, models_ttl, payload, providers, routes, state_dir, strict, timeouts, tls",
     }, " "))
     refused("return {\n allowed_origins = { \"http://x/y\" } }",
       "config.lua:2: allowed_origins[1]: expected an origin such as "
