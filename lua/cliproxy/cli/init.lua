@@ -83,7 +83,8 @@ local commands = {
   { name = "new", summary = "make a new script", describe = function(command)
     command:argument("kind", "provider or filter"):choices { "provider", "filter" }
     command:argument("name", "its name: small letters, digits and _")
-    command:option("--config", "the configuration it belongs to; the script goes into providers/ (providers/filters/) beside it")
+    command:option("--config",
+      "the configuration it belongs to; the script goes into providers/ or providers/filters/ beside it")
   end },
   { name = "version", summary = "print the version", describe = function() end },
   { name = "help", summary = "explain cliproxy, or one command", describe = function(command)
