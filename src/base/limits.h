@@ -70,6 +70,7 @@
 #define CPX_TASKS_MAX      20000
 #define CPX_STATE_KEYS_MAX 100000
 #define CPX_STATE_MEM_MAX  (32 * CPX_MB)
+#define CPX_FLOATS_MAX     1000000UL      /* of one vector of an embedding; models give some thousands */
 
 /* Files. */
 #define CPX_WATCH_DEBOUNCE_MS 20

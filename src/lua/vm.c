@@ -50,7 +50,8 @@ static void preload(lua_State *L) {
       {"cliproxy.log", cpx_open_log},       {"cliproxy.timer", cpx_open_timer},
       {"cliproxy.task", cpx_open_task},     {"cliproxy.state", cpx_open_state},
       {"cliproxy.system", cpx_open_system}, {"cliproxy.server", cpx_open_server},
-      {"cliproxy.reply", cpx_open_reply},
+      {"cliproxy.reply", cpx_open_reply},   {"cliproxy.floats", cpx_open_floats},
+      {"cliproxy.tokens", cpx_open_tokens},
   };
   lua_getglobal(L, "package");
   lua_getfield(L, -1, "preload");
