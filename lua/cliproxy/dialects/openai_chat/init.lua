@@ -1,7 +1,24 @@
---- OpenAI Chat Completions, with the endpoints that share its errors: completions, embeddings, models.
+--- OpenAI Chat Completions, with the endpoints that share its errors: completions, embeddings, models. Its codec
+--- (docs/conversation.md): requests are read by `request_in` and written by `request_out`, whole answers by `answer_in`
+--- and `answer_out`, streams by `stream_in` and `stream_out`.
+local answer_in = require("cliproxy.dialects.openai_chat.answer_in")
+local answer_out = require("cliproxy.dialects.openai_chat.answer_out")
+local request_in = require("cliproxy.dialects.openai_chat.request_in")
+local request_out = require("cliproxy.dialects.openai_chat.request_out")
 local shared = require("cliproxy.dialects.openai_errors")
+local stream_in = require("cliproxy.dialects.openai_chat.stream_in")
+local stream_out = require("cliproxy.dialects.openai_chat.stream_out")
 
 local M = { name = "openai_chat", title = "OpenAI Chat Completions", main_path = "/v1/chat/completions" }
+
+M.decode_request = request_in.decode
+M.encode_request = request_out.encode
+M.decode_response = answer_in.decode
+M.encode_response = answer_out.encode
+M.stream_decoder = stream_in.decoder
+M.stream_encoder = stream_out.encoder
+--- Members of a request that mean nothing beyond its head.
+M.ignored = request_in.ignored
 
 local PATHS = {
   generate = "/chat/completions",

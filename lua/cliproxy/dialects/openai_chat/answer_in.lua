@@ -1,0 +1,430 @@
+--- A provider's completion as an answer; also the words that its streams share with it. Servers that are compatible
+--- differ in much: lists of parts as content, thoughts under several names, ends that OpenAI has not.
+local errors = require("cliproxy.errors")
+local json = require("cliproxy.json")
+local literal = require("cliproxy.literal")
+local upstream_error = require("cliproxy.upstream_error")
+
+local M = {}
+
+local TITLE = "OpenAI Chat Completions"
+
+local kind_of, null = json.kind, json.null
+
+---@param context cliproxy.Context
+---@param words string
+---@return cliproxy.Failure
+function M.malformed(context, words)
+  return errors.new("upstream_malformed", { provider = context.target.provider, title = TITLE, text = words })
+end
+
+---@param context cliproxy.Context
+---@param words string
+---@return cliproxy.Failure
+function M.untranslatable(context, words)
+  local client = require("cliproxy.dialects").of(context.conversation.dialect) -- not at load: it requires this codec
+  return errors.new("upstream_untranslatable", { provider = context.target.provider, title = client.title,
+    text = words })
+end
+
+---@param context cliproxy.Context
+---@param words string
+---@return cliproxy.Failure
+function M.unfinished(context, words)
+  return errors.new("upstream_unfinished", { provider = context.target.provider, text = words })
+end
+
+local function object(value)
+  return kind_of(value) == "object" and value or nil
+end
+
+local function list(value)
+  return kind_of(value) == "array" and value or nil
+end
+
+--- A string that is not empty.
+local function word(value)
+  return type(value) == "string" and value ~= "" and value or nil
+end
+
+local function whole(value)
+  if type(value) == "number" and value >= 0 and value < 2 ^ 53 then
+    return math.floor(value)
+  end
+end
+
+-- Failures ------------------------------------------------------------------------------------------------------
+
+local function status_word(failed)
+  for _, key in ipairs { "code", "status_code", "status", "type" } do
+    local value = failed[key]
+    if (type(value) == "string" or type(value) == "number") and upstream_error.status_of(value) ~= 502 then
+      return value
+    end
+  end
+end
+
+--- What a server says under `error`: an object, or the message alone.
+---@param context cliproxy.Context
+---@param failed any
+---@return cliproxy.Failure
+function M.failure(context, failed)
+  local message, code = word(failed), nil
+  failed = object(failed)
+  if failed then
+    message, code = word(failed.message), status_word(failed)
+  end
+  return upstream_error.of_event(context.target, message, code)
+end
+
+-- Words ---------------------------------------------------------------------------------------------------------
+
+---@param document cliproxy.json.Node
+---@return { id?: string, model?: string, created?: integer }
+function M.head(document)
+  return { id = word(document.id), model = word(document.model), created = whole(document.created) }
+end
+
+--- The counts of an answer or a chunk: some servers have them in a place of their own.
+---@param document cliproxy.json.Node
+---@param choice? cliproxy.json.Node
+---@return cliproxy.TokenUsage?
+function M.usage(document, choice)
+  local usage = object(document.usage)
+  if not usage then
+    local own = object(document.x_groq)
+    usage = own and object(own.usage) or choice and object(choice.usage)
+  end
+  if not usage then
+    return nil
+  end
+  local input, output = object(usage.prompt_tokens_details), object(usage.completion_tokens_details)
+  local prompt, completion = whole(usage.prompt_tokens), whole(usage.completion_tokens)
+  local thought, total = output and whole(output.reasoning_tokens), whole(usage.total_tokens)
+  -- Some servers count thoughts beside the completion; their total tells.
+  if total and prompt and completion and total > prompt + completion then
+    completion = total - prompt
+  end
+  return {
+    input = prompt, output = completion, reasoning = thought,
+    cached = input and whole(input.cached_tokens) or whole(usage.prompt_cache_hit_tokens),
+    cache_written = input and whole(input.cache_write_tokens),
+  }
+end
+
+--- The client's name of a tool.
+---@param context cliproxy.Context
+---@param name string
+---@return string
+function M.tool_name(context, name)
+  return context.conversation.names[name] or name
+end
+
+--- The id of a call; one of our own where the server gives none, or that of another call.
+---@param context cliproxy.Context
+---@param ids table<string, boolean> of the calls before it; it is added
+---@param id? string
+---@param i integer its place, from 1
+---@return string
+function M.unique_id(context, ids, id, i)
+  if not id or ids[id] then
+    id = "call_" .. context.id:gsub("^req_", "") .. "_" .. i
+  end
+  ids[id] = true
+  return id
+end
+
+--- Sources of a text; nil: none.
+---@param message cliproxy.json.Node a message or delta
+---@return cliproxy.Citation[]?
+function M.citations(message)
+  local out
+  if list(message.annotations) then
+    for _, annotation in json.each(message.annotations) do
+      local cited = object(annotation) and object(annotation.url_citation)
+      local url = cited and literal.read(cited, "url")
+      if url then
+        out = out or {}
+        out[#out + 1] = { kind = "url", url = url, title = literal.read(cited, "title"),
+          from = whole(cited.start_index), to = whole(cited.end_index) }
+      end
+    end
+  end
+  return out
+end
+
+-- Content -------------------------------------------------------------------------------------------------------
+
+-- The texts in a list of objects, as they follow each other.
+local function texts(node, key)
+  local out = {}
+  for _, part in json.each(node) do
+    local shown = object(part) and (literal.read(part, key) or literal.read(part, "summary"))
+    if shown and shown ~= '""' then
+      out[#out + 1] = shown
+    end
+  end
+  return out[1] and literal.concat(out)
+end
+
+--- The thoughts in a message or delta; nil: none. The same text may stand there under two names.
+---@param message cliproxy.json.Node
+---@return cliproxy.Literal?
+function M.reasoning(message)
+  local shown = literal.read(message, "reasoning_content")
+  if shown and #shown > 2 then
+    return shown
+  end
+  shown = literal.read(message, "reasoning")
+  if shown and #shown > 2 then
+    return shown
+  end
+  return list(message.reasoning_details) and texts(message.reasoning_details, "text") or nil
+end
+
+local PARTS = {}
+
+function PARTS.text(part, tell)
+  tell("text", literal.read(part, "text"))
+end
+
+function PARTS.refusal(part, tell)
+  tell("refusal", literal.read(part, "refusal"))
+end
+
+-- Mistral's thoughts.
+function PARTS.thinking(part, tell)
+  tell("reasoning", list(part.thinking) and texts(part.thinking, "text") or literal.read(part, "thinking"))
+end
+
+-- Mistral's marks of sources: numbers that only its own documents explain.
+function PARTS.reference() end
+
+--- Content that is a list: `tell` is called with a kind and a text for each part.
+---@param context cliproxy.Context
+---@param content cliproxy.json.Node
+---@param tell fun(kind: "text"|"refusal"|"reasoning", shown: cliproxy.Literal?)
+---@return cliproxy.Failure?
+function M.each_part(context, content, tell)
+  for _, part in json.each(content) do
+    local kind = object(part) and part.type
+    local read = PARTS[kind or 0]
+    if not read then
+      return M.untranslatable(context, ("a part of type %q in a message"):format(tostring(kind)))
+    end
+    read(part, tell)
+  end
+end
+
+--- What no other dialect has in an answer: speech, pictures.
+---@param context cliproxy.Context
+---@param message cliproxy.json.Node
+---@return cliproxy.Failure?
+function M.foreign(context, message)
+  if json.present(message.audio) then
+    return M.untranslatable(context, "a spoken answer")
+  elseif list(message.images) and #message.images > 0 then
+    return M.untranslatable(context, "pictures in an answer")
+  end
+end
+
+-- The end -------------------------------------------------------------------------------------------------------
+
+local STOPS = {
+  stop = "end", length = "length", tool_calls = "tool_calls", function_call = "tool_calls", content_filter = "filter",
+  -- Of servers that are compatible.
+  eos = "end", eos_token = "end", end_turn = "end", STOP = "end", stop_sequence = "end",
+  max_tokens = "length", MAX_TOKENS = "length", model_length = "length",
+  tool_use = "tool_calls", safety = "filter", SAFETY = "filter",
+}
+
+-- The sequence of the request that vLLM says it stopped at.
+local function sequence_of(context, choice)
+  local found = literal.read(choice, "stop_reason")
+  for _, asked in ipairs(found and context.conversation.stop or {}) do
+    if literal.text(asked) == literal.text(found) then
+      return found
+    end
+  end
+end
+
+--- Why an answer ended.
+---@param context cliproxy.Context
+---@param finish any `finish_reason`
+---@param called boolean a call is there
+---@param refused boolean a refusal is there
+---@return cliproxy.Stop? stop
+---@return cliproxy.Failure? failure
+function M.stop(context, finish, called, refused)
+  local stop = STOPS[finish]
+  if not stop then
+    return nil, M.untranslatable(context, ("an end with the reason %q"):format(tostring(finish)))
+  elseif stop == "length" or stop == "filter" then
+    return stop
+  end
+  return called and "tool_calls" or refused and "refusal" or "end"
+end
+
+--- Which stop sequence ended it, where the server says so.
+---@param context cliproxy.Context
+---@param choice cliproxy.json.Node
+---@return cliproxy.Literal?
+function M.sequence(context, choice)
+  return context.conversation.stop and choice.stop_reason ~= nil and choice.finish_reason == "stop"
+    and sequence_of(context, choice) or nil
+end
+
+-- Whole answers -------------------------------------------------------------------------------------------------
+
+-- Fills in the arguments: text, or the object itself from servers that have it so.
+local function read_arguments(part, inner, key)
+  part.arguments = literal.read(inner, key)
+  if not part.arguments then
+    part.input = kind_of(inner[key]) == "object" and json.raw(inner, key) or nil
+    part.arguments = not part.input and '""' or nil
+  end
+end
+
+-- The call in an element of `tool_calls`.
+local function read_call(context, call, ids, i)
+  local custom = object(call) and object(call.custom)
+  local inner = custom or object(call) and object(call["function"])
+  local name = inner and word(inner.name)
+  if not name then
+    return nil, M.malformed(context, "a call without a name")
+  end
+  local part = { kind = "tool_call", id = M.unique_id(context, ids, word(call.id), i),
+    name = M.tool_name(context, name), custom = custom and true or nil }
+  read_arguments(part, inner, custom and "input" or "arguments")
+  return part
+end
+
+local function read_calls(context, message, parts)
+  local n, ids = 0, {}
+  if list(message.tool_calls) then
+    for i, call in json.each(message.tool_calls) do
+      local part, failure = read_call(context, call, ids, i)
+      if not part then
+        return failure
+      end
+      n = n + 1
+      parts[#parts + 1] = part
+    end
+  end
+  local old = n == 0 and object(message.function_call)
+  if old then
+    local name = word(old.name)
+    if not name then
+      return M.malformed(context, "a call without a name")
+    end
+    local part = { kind = "tool_call", id = M.unique_id(context, ids, nil, 1), name = M.tool_name(context, name) }
+    read_arguments(part, old, "arguments")
+    parts[#parts + 1] = part
+  end
+end
+
+local function add(parts, kind, shown)
+  if shown and shown ~= '""' then
+    parts[#parts + 1] = { kind = kind, text = shown }
+  end
+end
+
+local function read_content(context, message, parts)
+  local content = message.content
+  if kind_of(content) == "array" then
+    return M.each_part(context, content, function(kind, shown)
+      add(parts, kind, shown)
+    end)
+  elseif type(content) == "string" then
+    add(parts, "text", json.raw(message, "content"))
+  end
+end
+
+local function cite(message, parts)
+  local citations = M.citations(message)
+  for i = #parts, 1, -1 do
+    if parts[i].kind == "text" then
+      parts[i].citations = citations
+      return
+    end
+  end
+end
+
+local function has(parts, kind)
+  for _, part in ipairs(parts) do
+    if part.kind == kind then
+      return true
+    end
+  end
+  return false
+end
+
+-- The choice that is the answer: more than one is never asked for.
+local function choice_of(document)
+  local choices = list(document.choices)
+  if choices then
+    for _, choice in json.each(choices) do
+      if object(choice) and (choice.index == 0 or choice.index == nil or choice.index == null) then
+        return choice
+      end
+    end
+    return object(choices[1])
+  end
+end
+
+local function read_message(context, choice)
+  local message, parts = object(choice.message), {}
+  if not message then
+    return nil, M.malformed(context, "its choice has no message")
+  end
+  add(parts, "reasoning", M.reasoning(message))
+  local failure = M.foreign(context, message) or read_content(context, message, parts)
+  if not failure then
+    cite(message, parts)
+    add(parts, "refusal", literal.read(message, "refusal"))
+    failure = read_calls(context, message, parts)
+  end
+  return not failure and parts or nil, failure
+end
+
+--- Reads a whole answer.
+---@param document any
+---@param context cliproxy.Context
+---@return cliproxy.Answer? answer
+---@return cliproxy.Failure? failure
+function M.decode(document, context)
+  if kind_of(document) == "array" then
+    document = document[1] -- an error of Gemini's compatible server
+  end
+  if not object(document) then
+    return nil, M.malformed(context, "it is no object")
+  elseif json.present(document.error) then
+    return nil, M.failure(context, document.error)
+  end
+  local choice = choice_of(document)
+  if not choice then
+    return nil, M.malformed(context, "it has no choices")
+  elseif json.present(choice.error) then
+    return nil, M.failure(context, choice.error)
+  end
+  local parts, failure = read_message(context, choice)
+  if not parts then
+    return nil, failure
+  end
+  local finish = choice.finish_reason
+  -- A whole answer is whole without a reason, too.
+  local stop
+  stop, failure = M.stop(context, word(finish) or "stop", has(parts, "tool_call"), has(parts, "refusal"))
+  if not stop then
+    return nil, failure
+  end
+  local answer = M.head(document)
+  answer.parts, answer.stop, answer.usage = parts, stop, M.usage(document, choice)
+  if stop == "end" then
+    answer.stop_sequence = M.sequence(context, choice)
+    answer.stop = answer.stop_sequence and "stop_sequence" or "end"
+  end
+  return answer
+end
+
+return M

@@ -1,0 +1,260 @@
+--- The messages of a client's request: one turn for each, those of the system in front of everything apart.
+local json = require("cliproxy.json")
+local literal = require("cliproxy.literal")
+local parts_in = require("cliproxy.dialects.openai_chat.parts_in")
+local reasoning_cache = require("cliproxy.reasoning_cache")
+
+local M = {}
+
+-- Calls of the time before ids get one that is the same in every request of a conversation.
+local OLD_ID = "call_fn%d"
+
+local function known(...)
+  local out = { role = true, content = true, name = true }
+  for _, key in ipairs { ... } do
+    out[key] = true
+  end
+  return out
+end
+
+local function add(r, node, role, parts)
+  r.c.turns[#r.c.turns + 1] = { role = role, parts = parts, index = r.turn, name = r:literal(node, "name") }
+end
+
+-- Content that must be there.
+local function content(r, node, role)
+  local parts = parts_in.read(r, node, role)
+  if not parts then
+    r:wrong(r:where("content"), "is missing")
+  end
+  return parts or {}
+end
+
+-- System --------------------------------------------------------------------------------------------------------
+
+local KNOWN_PLAIN = known()
+
+local function system(r, node)
+  local parts = content(r, node, "system")
+  if #node > 2 then
+    r:unknown(node, KNOWN_PLAIN)
+  end
+  if not r.leading then
+    return add(r, node, "system", parts)
+  end
+  if r:literal(node, "name") then
+    r.ledger:warn(r:where("name"), "the system has no name there")
+  end
+  for _, part in ipairs(parts) do
+    r.c.system[#r.c.system + 1] = part
+  end
+end
+
+-- User ----------------------------------------------------------------------------------------------------------
+
+local function user(r, node)
+  local parts = content(r, node, "user")
+  if #node > 2 then
+    r:unknown(node, KNOWN_PLAIN)
+  end
+  add(r, node, "user", parts)
+end
+
+-- Assistant -----------------------------------------------------------------------------------------------------
+
+-- The call of a function or of a custom tool: the object that has its name and its text.
+local CALLS = { ["function"] = "arguments", custom = "input" }
+
+local KNOWN_CALL = { id = true, type = true, index = true, ["function"] = true, custom = true }
+local KNOWN_NAMED = { name = true, arguments = true, input = true }
+
+local function named(r, node, key, part)
+  part.name = r:name(node, "name")
+  part.arguments = r:literal(node, key) or '""'
+  r:unknown(node, KNOWN_NAMED)
+  return part.name and part
+end
+
+local function call(r, node)
+  if json.kind(node) ~= "object" then
+    return r:wrong(r:where(), "must be an object, not " .. tostring(json.kind(node)))
+  end
+  local kind = r:word(node, "type") or "function"
+  local key = CALLS[kind]
+  if not key then
+    return r:wrong(r:where("type"), ("is %q, which is neither function nor custom"):format(kind))
+  end
+  local part = { kind = "tool_call", turn = r.turn, list = r.list, index = r.index }
+  part.custom = kind == "custom" or nil
+  part.id = r:name(node, "id")
+  local inner = r:node(node, kind, "object")
+  r:unknown(node, KNOWN_CALL)
+  if not inner then
+    return r:wrong(r:where(kind), "is missing")
+  end
+  local base = r.base
+  r.base = r:where(kind)
+  local found = named(r, inner, key, part)
+  r.base = base
+  return part.id and found
+end
+
+local function read_calls(r, node, parts)
+  local list = r:node(node, "tool_calls", "array")
+  if not list then
+    return
+  end
+  r.list = "tool_calls"
+  for i, child in json.each(list) do
+    r.index = i - 1
+    parts[#parts + 1] = call(r, child) or nil
+  end
+  r.list, r.index = nil, nil
+end
+
+local function read_old_call(r, node, parts)
+  local inner = r:node(node, "function_call", "object")
+  if not inner then
+    return
+  end
+  local part = { kind = "tool_call", turn = r.turn, list = "function_call", id = OLD_ID:format(r.turn) }
+  r.base = r:where("function_call")
+  if named(r, inner, "arguments", part) then
+    parts[#parts + 1] = part
+    r.old_calls[#r.old_calls + 1] = part
+  end
+  r.base = nil
+end
+
+local function first_call(parts)
+  for _, part in ipairs(parts) do
+    if part.kind == "tool_call" then
+      return part
+    end
+  end
+end
+
+-- What the model thought before: as it was kept under the turn's first call, or as the client tells it.
+local function read_reasoning(r, node, parts)
+  local first = first_call(parts)
+  local kept = first and reasoning_cache.get(first.id)
+  if kept then
+    for i, part in ipairs(kept) do
+      part.turn, part.list = r.turn, "reasoning_content"
+      table.insert(parts, i, part)
+    end
+    return
+  end
+  for _, key in ipairs { "reasoning_content", "reasoning" } do
+    local shown = r:literal(node, key)
+    if not literal.is_empty(shown) then
+      return table.insert(parts, 1, { kind = "reasoning", text = shown, turn = r.turn, list = key })
+    end
+  end
+end
+
+-- Members of an answer that clients send back with it.
+local ECHOED = { annotations = true, reasoning_details = true }
+local KNOWN_ASSISTANT = known("refusal", "tool_calls", "function_call", "audio", "reasoning_content", "reasoning",
+  "annotations", "reasoning_details")
+
+local function read_rest(r, node)
+  if json.present(node.audio) then
+    r.ledger:refuse(r:where("audio"), "spoken answers belong to the provider that keeps them")
+  end
+  for key in pairs(ECHOED) do
+    local list = node[key]
+    if json.present(list) and not (json.kind(list) == "array" and #list == 0) then
+      r.ledger:drop(r:where(key), "it belongs to an earlier answer")
+    end
+  end
+  r:unknown(node, KNOWN_ASSISTANT)
+end
+
+local function assistant(r, node)
+  local parts = parts_in.read(r, node, "assistant") or {}
+  if #parts == 1 and not parts[1].index and literal.is_empty(parts[1].text) then
+    parts = {}
+  end
+  if #node > 2 or node.content == nil then
+    local refusal = r:literal(node, "refusal")
+    if not literal.is_empty(refusal) then
+      parts[#parts + 1] = { kind = "refusal", text = refusal, turn = r.turn, list = "refusal" }
+    end
+    read_calls(r, node, parts)
+    read_old_call(r, node, parts)
+    read_reasoning(r, node, parts)
+    read_rest(r, node)
+  end
+  add(r, node, "assistant", parts)
+end
+
+-- Results -------------------------------------------------------------------------------------------------------
+
+local KNOWN_RESULT = known("tool_call_id")
+
+local function tool(r, node)
+  local part = { kind = "tool_result", turn = r.turn }
+  part.id = r:name(node, "tool_call_id")
+  part.content = content(r, node, "result")
+  if #node > 3 then
+    r:unknown(node, KNOWN_RESULT)
+  end
+  if part.id then
+    r.c.turns[#r.c.turns + 1] = { role = "user", parts = { part }, index = r.turn }
+  end
+end
+
+-- The result of the last call of a function of this name; of none, it says so where results are put in order.
+local function old_result(r, node)
+  local part = { kind = "tool_result", turn = r.turn, name = r:name(node, "name") }
+  part.content = parts_in.read(r, node, "result") or {}
+  r:unknown(node, KNOWN_PLAIN)
+  part.id = part.name
+  for i = #r.old_calls, 1, -1 do
+    if r.old_calls[i].name == part.name then
+      part.id = table.remove(r.old_calls, i).id
+      break
+    end
+  end
+  if part.name then
+    r.c.turns[#r.c.turns + 1] = { role = "user", parts = { part }, index = r.turn }
+  end
+end
+
+local ROLES = { system = system, developer = system, user = user, assistant = assistant, tool = tool,
+  ["function"] = old_result }
+
+local NAMES = "system, developer, user, assistant, tool, function"
+
+local function message(r, node)
+  if json.kind(node) ~= "object" then
+    return r:wrong(r:where(), "must be an object, not " .. tostring(json.kind(node)))
+  end
+  local role = r:name(node, "role")
+  local read = ROLES[role]
+  if read then
+    r.leading = r.leading and read == system
+    read(r, node)
+  elseif role then
+    r:wrong(r:where("role"), ("is %q, which is none of %s"):format(role, NAMES))
+  end
+end
+
+--- Reads `messages`.
+---@param r cliproxy.responses.Reader
+---@param document cliproxy.json.Node
+function M.read(r, document)
+  local list = r:node(document, "messages", "array")
+  r.old_calls = {}
+  if list then
+    r.base = nil
+    for i, node in json.each(list) do
+      r.turn = i - 1
+      message(r, node)
+    end
+    r.base = ""
+  end
+end
+
+return M

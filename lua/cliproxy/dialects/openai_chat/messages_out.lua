@@ -1,0 +1,250 @@
+--- A conversation's turns as the messages of a request.
+local conversation = require("cliproxy.conversation")
+local literal = require("cliproxy.literal")
+local opaque = require("cliproxy.opaque")
+local parts_out = require("cliproxy.dialects.openai_chat.parts_out")
+local text = require("cliproxy.text")
+local tool_names = require("cliproxy.tool_names")
+local tools_out = require("cliproxy.dialects.openai_chat.tools_out")
+
+local M = {}
+
+local ID_RULE = tool_names.ID_RULES.openai_chat
+
+local function add(self, role, members)
+  self.messages[#self.messages + 1] = '{"role":"' .. role .. '",' .. members .. "}"
+end
+
+local function name_of(turn)
+  return turn.name and ',"name":' .. turn.name or ""
+end
+
+local function call_id(self, part)
+  local id = self.ids[part.id]
+  if not id then
+    id = tool_names.fit_id(part.id, ID_RULE, self.caps.tool_id_length)
+    self.ids[part.id] = id
+    if id ~= part.id then
+      self.c.ledger:change(conversation.path(self.c, part), "the id of the call is " .. id)
+    end
+  end
+  return text.quote(id)
+end
+
+-- System --------------------------------------------------------------------------------------------------------
+
+-- One message with one string: some servers take no second one, and no list.
+local function system(self, parts, more)
+  local texts = {}
+  for _, part in ipairs(parts) do
+    parts_out.drop_cache(self, part)
+    local shown = parts_out.text_of(self, part)
+    if not shown then
+      self.c.ledger:refuse(conversation.path(self.c, part), "the system says texts alone")
+    elseif not literal.is_empty(shown) then
+      texts[#texts + 1] = shown
+    end
+  end
+  if texts[1] then
+    add(self, self.caps.developer_role and "developer" or "system",
+      '"content":' .. literal.concat(texts, "\\n\\n") .. more)
+  end
+end
+
+-- Results -------------------------------------------------------------------------------------------------------
+
+-- The flag of an error has no member here: its text says it.
+local function mark_error(self, part, shown)
+  if not part.is_error or shown:find('^"[Ee]rror') then
+    return shown
+  end
+  self.c.ledger:change(conversation.path(self.c, part, "is_error"), 'told by "Error: " in front of the text')
+  return '"Error: ' .. shown:sub(2)
+end
+
+-- A tool's message holds text alone: what else is in the result waits in `media` for a message of the user.
+local function result(self, part, media)
+  local texts, rest = {}, {}
+  for _, one in ipairs(part.content or {}) do
+    parts_out.drop_cache(self, one)
+    local shown = parts_out.text_of(self, one)
+    if shown then
+      texts[#texts + 1] = shown
+    else
+      rest[#rest + 1] = one
+    end
+  end
+  local shown = part.value and literal.again(part.value) or literal.concat(texts, "\\n")
+  if rest[1] then
+    media[#media + 1] = { result = part, parts = rest }
+    shown = literal.is_empty(shown) and '"The result follows in the next message of the user."' or shown
+  end
+  add(self, "tool", '"tool_call_id":' .. call_id(self, part) .. ',"content":' .. mark_error(self, part, shown))
+end
+
+local function label(self, part)
+  local name = part.name and " (" .. part.name .. ")" or ""
+  return parts_out.text_part(text.quote(("From the result of call %s%s:"):format(self.ids[part.id] or part.id, name)))
+end
+
+local function send_media(self, media)
+  local out = {}
+  for _, entry in ipairs(media) do
+    out[#out + 1] = label(self, entry.result)
+    for _, part in ipairs(entry.parts) do
+      self.c.ledger:change(conversation.path(self.c, part), "goes in a message of the user behind the results")
+      out[#out + 1] = parts_out.part(self, part)
+    end
+  end
+  if out[1] then
+    add(self, "user", '"content":[' .. table.concat(out, ",") .. "]")
+  end
+end
+
+local function user(self, turn)
+  local parts, media = {}, {}
+  for _, part in ipairs(turn.parts) do
+    if part.kind == "tool_result" then
+      result(self, part, media)
+    else
+      parts[#parts + 1] = part
+    end
+  end
+  send_media(self, media)
+  local content = parts_out.content(self, parts)
+  if content then
+    add(self, "user", '"content":' .. content .. name_of(turn))
+  end
+end
+
+-- Assistant -----------------------------------------------------------------------------------------------------
+
+-- Texts of one message are one text; those of messages that were joined are not.
+local function said(list)
+  if not list[1] then
+    return nil
+  end
+  local groups, last = {}, nil
+  for _, part in ipairs(list) do
+    if #groups == 0 or part.turn ~= last then
+      groups[#groups + 1] = {}
+    end
+    local group = groups[#groups]
+    group[#group + 1], last = part.text, part.turn
+  end
+  for i, group in ipairs(groups) do
+    groups[i] = literal.concat(group)
+  end
+  return literal.concat(groups, "\\n\\n")
+end
+
+local function call(self, part)
+  local name = tools_out.name(self.c, self.caps, part.name)
+  local head = '{"id":' .. call_id(self, part)
+  if part.custom then
+    return head .. ',"type":"custom","custom":{"name":' .. text.quote(name) .. ',"input":'
+      .. conversation.arguments_of(part) .. "}}"
+  end
+  return head .. ',"type":"function","function":{"name":' .. text.quote(name) .. ',"arguments":'
+    .. conversation.arguments_of(part) .. "}}"
+end
+
+-- Thoughts go back to a server that told them in the open and wants them; never those of another model.
+local function takes_reasoning(self, part)
+  return self.caps.reasoning_field and not literal.is_empty(part.text)
+    and (not part.state or opaque.is_for(part.state, self.target))
+end
+
+local ADD = {}
+
+function ADD.text(_, part, message)
+  if not literal.is_empty(part.text) then
+    message.texts[#message.texts + 1] = part
+  end
+end
+
+function ADD.refusal(_, part, message)
+  if not literal.is_empty(part.text) then
+    message.refusals[#message.refusals + 1] = part
+  end
+end
+
+function ADD.reasoning(self, part, message)
+  if takes_reasoning(self, part) then
+    message.thoughts[#message.thoughts + 1] = part.text
+  else
+    self.c.ledger:drop(conversation.path(self.c, part), "reasoning of another model, or none that it takes back")
+  end
+end
+
+function ADD.tool_call(self, part, message)
+  message.calls[#message.calls + 1] = call(self, part)
+end
+
+local function content_of(self, message)
+  local shown, refusal = said(message.texts), said(message.refusals)
+  if not refusal then
+    return shown
+  elseif self.caps.content_parts == false then
+    return shown and literal.concat({ shown, refusal }, "\\n\\n") or refusal
+  end
+  return "[" .. (shown and parts_out.text_part(shown) .. "," or "") .. '{"type":"refusal","refusal":' .. refusal .. "}]"
+end
+
+local function assistant(self, turn)
+  local message = { texts = {}, refusals = {}, thoughts = {}, calls = {} }
+  for _, part in ipairs(turn.parts) do
+    parts_out.drop_cache(self, part)
+    local read = ADD[part.kind]
+    if read then
+      read(self, part, message)
+    else
+      self.c.ledger:refuse(conversation.path(self.c, part), ("an assistant cannot send a part of kind %q"):format(
+        tostring(part.kind)))
+    end
+  end
+  local content, calls = content_of(self, message), message.calls
+  if not content and not calls[1] then
+    return
+  end
+  -- Not "": with calls beside it some servers would write their calls as text.
+  local members = '"content":' .. (content or "null")
+  if message.thoughts[1] then
+    members = members .. ',"' .. self.caps.reasoning_field .. '":' .. literal.concat(message.thoughts, "\\n\\n")
+  end
+  if calls[1] then
+    members = members .. ',"tool_calls":[' .. table.concat(calls, ",") .. "]"
+  end
+  add(self, "assistant", members .. name_of(turn))
+end
+
+local TURN = { user = user, assistant = assistant }
+
+function TURN.system(self, turn)
+  system(self, turn.parts, name_of(turn))
+end
+
+local function note_prefill(self, turns)
+  local last = turns[#turns]
+  if last and last.role == "assistant" and not self.caps.prefill then
+    self.c.ledger:warn(conversation.path(self.c, last), "it begins a new answer instead of going on with this one")
+  end
+end
+
+--- The value of `messages`.
+---@param c cliproxy.Conversation
+---@param target cliproxy.Target
+---@return cliproxy.JsonText
+function M.encode(c, target)
+  ---@type cliproxy.openai_chat.Out
+  local self = { c = c, target = target, caps = target.caps or {}, messages = {}, ids = {} }
+  system(self, c.system, "")
+  local turns = conversation.joined(c)
+  for _, turn in ipairs(turns) do
+    TURN[turn.role](self, turn)
+  end
+  note_prefill(self, turns)
+  return "[" .. table.concat(self.messages, ",") .. "]"
+end
+
+return M

@@ -1,0 +1,258 @@
+--- A client's request as a conversation. Fields one by one in `FIELDS`; messages, parts and tools have files of their
+--- own.
+local conversation = require("cliproxy.conversation")
+local json = require("cliproxy.json")
+local messages_in = require("cliproxy.dialects.openai_chat.messages_in")
+local reader = require("cliproxy.dialects.openai_responses.reader")
+local reasoning = require("cliproxy.reasoning")
+local tools_in = require("cliproxy.dialects.openai_chat.tools_in")
+
+local M = {}
+
+--- Fields that mean nothing beyond what `head` says already.
+M.ignored = { model = true, stream = true }
+
+-- The reader's paths, in the words of this dialect.
+local function where(self, key)
+  local base = self.base
+  if not base then
+    base = "messages[" .. self.turn .. "]"
+    if self.list then
+      base = base .. "." .. self.list .. (self.index and "[" .. self.index .. "]" or "")
+    end
+  end
+  if not key then
+    return base
+  end
+  return base == "" and key or base .. "." .. key
+end
+
+-- A number, text or object that goes into the conversation as it is.
+local function carried(field, kind)
+  return function(r, document, key)
+    r.c[field] = r[kind](r, document, key)
+    if field ~= key then
+      r.c.where[field] = key
+    end
+  end
+end
+
+local function dropped(why)
+  return function(r, _, key)
+    r.ledger:drop(key, why)
+  end
+end
+
+local function refused(why)
+  return function(r, _, key)
+    r.ledger:refuse(key, why)
+  end
+end
+
+local FIELDS = {
+  messages = messages_in.read,
+  tools = tools_in.read,
+  tool_choice = tools_in.read_choice,
+  functions = tools_in.read_functions,
+  function_call = tools_in.read_function_choice,
+  parallel_tool_calls = carried("parallel_tools", "flag"),
+  temperature = carried("temperature", "number"),
+  top_p = carried("top_p", "number"),
+  top_k = carried("top_k", "number"), -- none of OpenAI's, but of many servers that are compatible
+  seed = carried("seed", "number"),
+  presence_penalty = carried("presence_penalty", "number"),
+  frequency_penalty = carried("frequency_penalty", "number"),
+  n = carried("n", "number"),
+  logit_bias = carried("logit_bias", "object"),
+  metadata = carried("metadata", "object"),
+  verbosity = carried("verbosity", "literal"),
+  prompt_cache_key = carried("cache_key", "literal"),
+  prompt_cache_options = dropped("it caches by itself"),
+  prompt_cache_retention = dropped("it caches by itself"),
+  -- What other dialects have no form for.
+  audio = refused("it gives no spoken answers"),
+  prediction = refused("it takes no predicted output"),
+  web_search_options = refused("it does not search the web for this request"),
+  moderation = refused("it gives no results of moderation"),
+}
+
+function FIELDS.max_completion_tokens(r, document, key)
+  r.c.max_tokens, r.c.where.max_tokens = r:number(document, key), key
+end
+
+function FIELDS.max_tokens(r, document, key)
+  if json.present(document.max_completion_tokens) then
+    return r.ledger:drop(key, "max_completion_tokens stands for it")
+  end
+  r.c.max_tokens = r:number(document, key)
+end
+
+-- The successor of `user`: it counts where both are there.
+function FIELDS.safety_identifier(r, document, key)
+  r.c.user, r.c.where.user = r:literal(document, key), key
+end
+
+function FIELDS.user(r, document, key)
+  if json.present(document.safety_identifier) then
+    return r.ledger:drop(key, "safety_identifier stands for it")
+  end
+  r.c.user = r:literal(document, key)
+end
+
+function FIELDS.service_tier(r, document, key)
+  local tier = r:literal(document, key)
+  if tier == '"auto"' or tier == '"default"' then
+    return r.ledger:drop(key, "it is what holds anyway")
+  end
+  r.c.service_tier = tier
+end
+
+function FIELDS.store(r, document, key)
+  if r:flag(document, key) then
+    r.c.store = "true"
+  end
+end
+
+function FIELDS.modalities(r, document, key)
+  local list = r:node(document, key, "array")
+  if list then
+    for i, word in json.each(list) do
+      if word ~= "text" then
+        r.ledger:refuse(("modalities[%d]"):format(i - 1), "it answers in text alone")
+      end
+    end
+  end
+end
+
+function FIELDS.logprobs(r, document, key)
+  if r:flag(document, key) then
+    r.c.logprobs = json.present(document.top_logprobs) and r:number(document, "top_logprobs") or "0"
+  end
+end
+
+function FIELDS.top_logprobs(r, document, key)
+  r:number(document, key)
+  if document.logprobs ~= true then
+    r.ledger:drop(key, "it means nothing without logprobs")
+  end
+end
+
+function FIELDS.stop(r, document, key)
+  local kind = json.kind(json.node(document, key))
+  if kind == "string" then
+    r.c.stop = { r:literal(document, key) }
+    return
+  elseif kind ~= "array" then
+    return r:wrong(key, "must be a string or a list of strings, not " .. tostring(kind))
+  end
+  local out, list = {}, document.stop
+  for i in json.each(list) do
+    local raw = json.raw(list, i)
+    if raw:sub(1, 1) ~= '"' then
+      return r:wrong(("stop[%d]"):format(i - 1), "must be a string, not " .. tostring(json.kind(list[i])))
+    end
+    out[i] = raw
+  end
+  r.c.stop = out
+end
+
+local STREAM_OPTIONS = { include_usage = true, include_obfuscation = true }
+
+function FIELDS.stream_options(r, document, key)
+  local options = r:node(document, key, "object")
+  if not options then
+    return
+  end
+  r.base = key
+  r.c.wants_usage = r:flag(options, "include_usage")
+  if json.present(options.include_obfuscation) then
+    r.ledger:drop(key .. ".include_obfuscation", "no padding is added")
+  end
+  r:unknown(options, STREAM_OPTIONS)
+  r.base = ""
+end
+
+function FIELDS.reasoning_effort(r, document, key)
+  local word = r:name(document, key)
+  if not word then
+    return
+  elseif not reasoning.is_effort(word) then
+    return r:wrong(key, ("is %q, which is none of %s"):format(word, table.concat(reasoning.EFFORTS, ", ")))
+  end
+  r.c.reasoning = word == "none" and { off = true, where = key } or { effort = word, where = key }
+end
+
+-- Structured output ---------------------------------------------------------------------------------------------
+
+local FORMAT = { type = true, json_schema = true }
+local SCHEMA = { name = true, description = true, schema = true, strict = true }
+
+local function schema_format(r, node)
+  local inner = r:node(node, "json_schema", "object")
+  if not inner then
+    return r:wrong("response_format.json_schema", "is missing")
+  end
+  r.base = "response_format.json_schema"
+  local out = { kind = "schema", where = "response_format" }
+  out.name, out.description = r:literal(inner, "name"), r:literal(inner, "description")
+  out.schema = r:object(inner, "schema")
+  r:flag(inner, "strict")
+  out.strict = json.raw(inner, "strict")
+  r:unknown(inner, SCHEMA)
+  return out
+end
+
+function FIELDS.response_format(r, document, key)
+  local node = r:node(document, key, "object")
+  if not node then
+    return
+  end
+  r.base = key
+  local kind = r:name(node, "type")
+  r:unknown(node, FORMAT)
+  if kind == "json_schema" then
+    r.c.format = schema_format(r, node)
+  elseif kind == "json_object" then
+    r.c.format = { kind = "json", where = key }
+  elseif kind and kind ~= "text" then
+    r:wrong(key .. ".type", ("is %q, which is none of text, json_object, json_schema"):format(kind))
+  end
+  r.base = ""
+end
+
+-- The whole -----------------------------------------------------------------------------------------------------
+
+--- Reads a request; `nil, message, param` where it is malformed.
+---@param document cliproxy.json.Node
+---@param head { model: string, stream: boolean, operation?: string }
+---@return cliproxy.Conversation? conversation
+---@return string? message
+---@return string? param
+function M.decode(document, head)
+  if json.kind(document) ~= "object" then
+    return nil, "the request must be an object, not " .. tostring(json.kind(document))
+  end
+  local c = conversation.new("openai_chat", head,
+    { turns = "messages", parts = "content", system = "messages", tools = "tools" })
+  local r = reader.new(c)
+  r.where, r.tool_names = where, {}
+  for key, value in json.each(document) do
+    local field = FIELDS[key]
+    if field then
+      if value ~= json.null then
+        field(r, document, key)
+      end
+    elseif not M.ignored[key] then
+      r.ledger:warn(key --[[@as string]], "unknown to cliproxy")
+    end
+  end
+  if not json.present(document.messages) then
+    r:wrong("messages", "is missing")
+  end
+  if r.message then
+    return nil, r.message, r.param
+  end
+  return c
+end
+
+return M

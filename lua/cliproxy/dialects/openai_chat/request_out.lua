@@ -1,0 +1,184 @@
+--- A conversation as a request to a provider: OpenAI's own servers and those that are compatible, as the target's
+--- capabilities tell them apart.
+local conversation = require("cliproxy.conversation")
+local literal = require("cliproxy.literal")
+local messages_out = require("cliproxy.dialects.openai_chat.messages_out")
+local reasoning = require("cliproxy.reasoning")
+local schema_out = require("cliproxy.dialects.openai_responses.schema_out")
+local text = require("cliproxy.text")
+local tools_out = require("cliproxy.dialects.openai_chat.tools_out")
+
+local M = {}
+
+local function put(out, key, value)
+  if value then
+    out[#out + 1] = ',"' .. key .. '":' .. value
+  end
+end
+
+-- Tools ---------------------------------------------------------------------------------------------------------
+
+-- Without tools the service refuses what is about them.
+local function put_tools(out, c, caps)
+  if not c.tools[1] then
+    return
+  end
+  put(out, "tools", tools_out.tools(c, caps))
+  put(out, "tool_choice", tools_out.choice(c, caps))
+  if c.parallel_tools ~= nil and caps.parallel_tool_calls ~= false then
+    put(out, "parallel_tool_calls", tostring(c.parallel_tools))
+  elseif c.parallel_tools == false then
+    c.ledger:warn(conversation.where(c, "parallel_tools"), "it may call several tools at once")
+  end
+end
+
+-- Structured output ---------------------------------------------------------------------------------------------
+
+local function schema_format(c, caps, format)
+  local name, strict = format.name, format.strict
+  if literal.is_empty(name) then
+    name = '"response"'
+    c.ledger:invent("response_format.json_schema.name", "a schema must have a name: response")
+  end
+  if strict == "true" and caps.strict == false then
+    strict = nil
+    c.ledger:drop(format.where .. ".strict", "its schemas are as strict as it makes them")
+  end
+  return '{"type":"json_schema","json_schema":{"name":' .. name
+    .. (format.description and ',"description":' .. format.description or "")
+    .. (format.schema and ',"schema":' .. schema_out.format(format.schema, format.openapi) or "")
+    .. (strict and ',"strict":' .. strict or "") .. "}}"
+end
+
+local function response_format(c, caps)
+  local format = c.format
+  if not format then
+    return nil
+  elseif c.tools[1] and caps.tools_with_schema == false then
+    return c.ledger:refuse(format.where, "it has either tools or structured output")
+  elseif format.kind == "json" then
+    if caps.json_object == false then
+      return c.ledger:refuse(format.where, "it has no JSON mode")
+    end
+    return '{"type":"json_object"}'
+  elseif caps.json_schema == false then
+    return c.ledger:refuse(format.where, caps.json_object and "it gives JSON, but not to a schema"
+      or "it has no structured output")
+  end
+  return schema_format(c, caps, format)
+end
+
+-- Reasoning -----------------------------------------------------------------------------------------------------
+
+-- Switched off, or as little as there is.
+local function off(c, caps)
+  if caps.reasoning_off ~= false then
+    return "none"
+  end
+  local least = caps.efforts and caps.efforts[1]
+  c.ledger:change(c.reasoning.where, "it cannot be switched off; it is " .. (least or "left as it is"), true)
+  return least
+end
+
+local function effort(c, caps)
+  local asked = c.reasoning
+  if not asked then
+    return nil
+  elseif caps.reasoning == "none" then
+    if not asked.off and (asked.effort or asked.budget) then
+      c.ledger:warn(asked.where, "it does not reason")
+    end
+    return nil
+  elseif asked.off then
+    return off(c, caps)
+  end
+  local word, exact = reasoning.effort(asked, caps.efforts)
+  if word and not exact then
+    c.ledger:change(asked.where, "the effort is " .. word, true)
+  elseif word and not asked.effort then
+    c.ledger:change(asked.where, "the budget is told as the effort " .. word)
+  end
+  return word
+end
+
+-- The rest ------------------------------------------------------------------------------------------------------
+
+-- No model says more than it can: a limit above that is refused by some services and the same to others.
+local function max_tokens(c, caps)
+  local asked = c.max_tokens
+  if asked and caps.output and (tonumber(asked) or 0) > caps.output then
+    c.ledger:change(conversation.where(c, "max_tokens"), "the model's longest answer is " .. caps.output)
+    return ("%d"):format(caps.output)
+  end
+  return asked
+end
+
+local STOPS_MAX = 4 -- as the service has it
+
+local function stop(c, caps)
+  if caps.stop == false or not c.stop or #c.stop == 0 then
+    return nil
+  elseif #c.stop > STOPS_MAX then
+    return c.ledger:refuse(conversation.where(c, "stop"), "it takes no more than " .. STOPS_MAX .. " stop sequences")
+  end
+  return "[" .. table.concat(c.stop, ",") .. "]"
+end
+
+-- What the two dialects of OpenAI have in the same words.
+local FROM_RESPONSES = { "user", "service_tier", "cache_key" }
+
+local function carries(c, caps)
+  local recent = tools_out.is_recent(caps)
+  local out = {
+    temperature = caps.temperature ~= false, top_p = caps.top_p ~= false, top_k = caps.top_k == true, seed = true,
+    presence_penalty = true, frequency_penalty = true, logit_bias = true, format = true, parallel_tools = true,
+    stop = caps.stop ~= false, verbosity = recent,
+  }
+  for _, field in ipairs(FROM_RESPONSES) do
+    out[field] = recent and c.dialect == "openai_responses"
+  end
+  return out
+end
+
+local PLAIN = {
+  { "temperature", "temperature" }, { "top_p", "top_p" }, { "top_k", "top_k" }, { "seed", "seed" },
+  { "presence_penalty", "presence_penalty" }, { "frequency_penalty", "frequency_penalty" },
+  { "logit_bias", "logit_bias" }, { "verbosity", "verbosity" }, { "user", "safety_identifier" },
+  { "service_tier", "service_tier" }, { "cache_key", "prompt_cache_key" },
+}
+
+local function put_plain(out, c, caps)
+  local carried = carries(c, caps)
+  if carried.temperature and carried.top_p and c.temperature and c.top_p and caps.sampling_together == false then
+    carried.top_p = false
+  end
+  for _, row in ipairs(PLAIN) do
+    put(out, row[2], carried[row[1]] and c[row[1]])
+  end
+  conversation.settle(c, carried)
+end
+
+--- The body of a request.
+---@param c cliproxy.Conversation
+---@param target cliproxy.Target
+---@return string
+function M.encode(c, target)
+  local caps = target.caps or {}
+  local out = { '{"model":' .. text.quote(target.model) }
+  put(out, "messages", messages_out.encode(c, target))
+  put_tools(out, c, caps)
+  put(out, "response_format", response_format(c, caps))
+  local word = effort(c, caps)
+  put(out, "reasoning_effort", word and '"' .. word .. '"')
+  put(out, caps.max_tokens_field or "max_tokens", max_tokens(c, caps))
+  put(out, "stop", stop(c, caps))
+  put_plain(out, c, caps)
+  if c.stream then
+    put(out, "stream", "true")
+    put(out, "stream_options", caps.stream_usage ~= false and '{"include_usage":true}')
+  end
+  out[#out + 1] = "}"
+  return table.concat(out)
+end
+
+return M

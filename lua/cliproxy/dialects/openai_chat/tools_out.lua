@@ -1,0 +1,152 @@
+--- Tools for a provider, and which of them may be called.
+local conversation = require("cliproxy.conversation")
+local json = require("cliproxy.json")
+local schema_out = require("cliproxy.dialects.openai_responses.schema_out")
+local text = require("cliproxy.text")
+local tool_names = require("cliproxy.tool_names")
+
+local M = {}
+
+local RULE = tool_names.RULES.openai_chat
+
+--- Whether the server has what came to Chat late: tools of free text, allowed tools, verbosity, keys of caches. Those
+--- that know the role of developers do.
+---@param caps cliproxy.Caps
+---@return boolean
+function M.is_recent(caps)
+  return caps.developer_role == true
+end
+
+--- The name of a tool as the target takes it; a shortened one is remembered for the answer.
+---@param c cliproxy.Conversation
+---@param caps cliproxy.Caps
+---@param name string
+---@return string
+function M.name(c, caps, name)
+  local rule = RULE
+  if caps.tool_name_max and caps.tool_name_max ~= rule.max then
+    rule = { max = caps.tool_name_max, allowed = rule.allowed, first = rule.first }
+  end
+  local short = tool_names.fit(name, rule)
+  if short ~= name then
+    c.names[short] = name
+  end
+  return short
+end
+
+local function described(tool)
+  return tool.description and ',"description":' .. tool.description or ""
+end
+
+-- A function without a schema goes without one; it is only half of one that servers refuse.
+local function function_tool(c, caps, tool, name)
+  local strict = tool.strict == true
+  if strict and caps.strict == false then
+    strict = false
+    c.ledger:warn(conversation.tool_path(c, tool, "strict"), "its tools are not strict")
+  end
+  return '{"type":"function","function":{"name":' .. text.quote(name) .. described(tool)
+    .. (tool.schema and ',"parameters":' .. schema_out.parameters(tool.schema, tool.openapi) or "")
+    .. (strict and ',"strict":true' or "") .. "}}"
+end
+
+-- Responses says a grammar flat: {"type":"grammar","syntax":…,"definition":…}.
+local function nested(format)
+  local document = json.parse(format)
+  if json.kind(document) ~= "object" then
+    return format
+  elseif document.type == "grammar" and document.grammar == nil then
+    format = '{"type":"grammar","grammar":{"definition":' .. (json.raw(document, "definition") or '""')
+      .. ',"syntax":' .. (json.raw(document, "syntax") or '"lark"') .. "}}"
+  end
+  json.close(document)
+  return format
+end
+
+local function custom_tool(c, caps, tool, name)
+  if not M.is_recent(caps) then
+    c.ledger:refuse(conversation.tool_path(c, tool), "its tools take objects, no free text")
+  end
+  return '{"type":"custom","custom":{"name":' .. text.quote(name) .. described(tool)
+    .. (tool.grammar and ',"format":' .. nested(tool.grammar) or "") .. "}}"
+end
+
+local function set_of(list)
+  local set = {}
+  for _, name in ipairs(list) do
+    set[name] = true
+  end
+  return set
+end
+
+-- Servers that cannot be told which of the tools are allowed get only those.
+local function only_allowed(c, caps)
+  local choice = c.tool_choice
+  local names = choice and choice.names
+  if not names or choice.mode == "none" or M.is_recent(caps) or choice.mode == "required" and #names == 1 then
+    return nil
+  end
+  c.ledger:change(choice.where, "only the tools that may be called are sent", true)
+  return set_of(names)
+end
+
+--- The value of `tools`.
+---@param c cliproxy.Conversation
+---@param caps cliproxy.Caps
+---@return cliproxy.JsonText
+function M.tools(c, caps)
+  local out, allowed = {}, only_allowed(c, caps)
+  for _, tool in ipairs(c.tools) do
+    if not allowed or allowed[tool.name] then
+      local name = M.name(c, caps, tool.name)
+      if name ~= tool.name then
+        c.ledger:change(conversation.tool_path(c, tool, "name"), "shortened to " .. name)
+      end
+      if tool.cache then
+        c.ledger:drop(conversation.tool_path(c, tool, "cache_control"), "it caches by itself")
+      end
+      out[#out + 1] = (tool.custom and custom_tool or function_tool)(c, caps, tool, name)
+    end
+  end
+  return "[" .. table.concat(out, ",") .. "]"
+end
+
+local function named(c, caps, name)
+  local kind = "function"
+  for _, tool in ipairs(c.tools) do
+    kind = tool.custom and tool.name == name and "custom" or kind
+  end
+  return '{"type":"' .. kind .. '","' .. kind .. '":{"name":' .. text.quote(M.name(c, caps, name)) .. "}}"
+end
+
+local function allowed_tools(c, caps, choice)
+  local list = {}
+  for i, name in ipairs(choice.names) do
+    list[i] = named(c, caps, name)
+  end
+  return '{"type":"allowed_tools","allowed_tools":{"mode":"' .. choice.mode .. '","tools":['
+    .. table.concat(list, ",") .. "]}}"
+end
+
+--- The value of `tool_choice`; nil where there is nothing to be said.
+---@param c cliproxy.Conversation
+---@param caps cliproxy.Caps
+---@return cliproxy.JsonText?
+function M.choice(c, caps)
+  local choice = c.tool_choice
+  if not choice then
+    return nil
+  end
+  local names = choice.names
+  if choice.mode == "required" and caps.tool_choice_required == false then
+    c.ledger:warn(choice.where, "its tools cannot be forced")
+    return '"auto"'
+  elseif names and choice.mode == "required" and #names == 1 then
+    return named(c, caps, names[1])
+  elseif names and choice.mode ~= "none" and M.is_recent(caps) then
+    return allowed_tools(c, caps, choice)
+  end
+  return '"' .. choice.mode .. '"'
+end
+
+return M
