@@ -14,10 +14,21 @@ function M.median(values, share)
 end
 
 -- A request as coding agents send it: a long system prompt, tools with schemas, turns of text and tool results.
-local function agent_body(size)
-  local tool = '{"type":"function","function":{"name":"tool_%d","description":"Reads, writes or searches files; see '
+local TOOLS = {
+  openai_chat = '{"type":"function","function":{"name":"tool_%d","description":"Reads, writes or searches files; see '
     .. 'the manual.","parameters":{"type":"object","properties":{"path":{"type":"string","description":"a path"},'
-    .. '"limit":{"type":"integer"}},"required":["path"]}}}'
+    .. '"limit":{"type":"integer"}},"required":["path"]}}}',
+  anthropic = '{"name":"tool_%d","description":"Reads, writes or searches files; see '
+    .. 'the manual.","input_schema":{"type":"object","properties":{"path":{"type":"string","description":"a path"},'
+    .. '"limit":{"type":"integer"}},"required":["path"]}}',
+}
+local TURNS = {
+  openai_chat = '{"role":"%s","content":"%s"}',
+  anthropic = '{"role":"%s","content":[{"type":"text","text":"%s"}]}',
+}
+
+local function agent_body(size, dialect, model)
+  local tool = TOOLS[dialect]
   local tools, turns, used = {}, {}, 0
   for i = 1, 24 do tools[i] = tool:format(i) end
   local text = '  if (connection->state == READY && buffer_length(connection) > limit) {\\n'
@@ -25,18 +36,18 @@ local function agent_body(size)
     .. '    return close_connection(connection, ETOOBIG);\\n  }\\nThe function above closes what it was '
     .. 'given; its caller must not touch it again — see the notes in docs/lifetimes.md, and the tests beside it.\\n'
   while used < size do
-    local turn = ('{"role":"%s","content":"%s"}'):format(#turns % 2 == 0 and "user" or "assistant", text:rep(20))
+    local turn = TURNS[dialect]:format(#turns % 2 == 0 and "user" or "assistant", text:rep(20))
     turns[#turns + 1], used = turn, used + #turn
   end
-  return ('{"model":"bench","max_tokens":4096,"tools":[%s],"messages":[%s]}'):format(table.concat(tools, ","),
+  return ('{"model":"%s","max_tokens":4096,"tools":[%s],"messages":[%s]}'):format(model, table.concat(tools, ","),
     table.concat(turns, ","))
 end
 
 local function body_arguments(row)
-  if not row.agent then return { "--data", row.data } end
+  if row.data then return { "--data", row.data } end
   if not row.file then
     row.file = process.folder() .. "/agent.json"
-    process.write(row.file, agent_body(row.agent))
+    process.write(row.file, agent_body(row.agent.size, row.agent.dialect, row.agent.model))
   end
   return { "--body", row.file }
 end
@@ -44,13 +55,14 @@ end
 --- CPU microseconds of a rival for each unit of a row.
 function M.cpu(row, rival, scale)
   local requests = math.max(row.connections, math.floor(row.requests * scale))
-  local list = { "--to", rival.address, "--path", row.path, "--connections", tostring(row.connections), "--requests",
+  local sent = rival.name == "cliproxy" and row.translated or row
+  local list = { "--to", rival.address, "--path", sent.path, "--connections", tostring(row.connections), "--requests",
     tostring(requests),
     "--pids", tostring(rival.pid) }
-  for _, text in ipairs(body_arguments(row)) do list[#list + 1] = text end
+  for _, text in ipairs(body_arguments(sent)) do list[#list + 1] = text end
   local function more(...) for _, text in ipairs { ... } do list[#list + 1] = text end end
   if row.warm then more("--warm", tostring(math.ceil(row.warm * scale))) end
-  if row.contains then more("--contains", row.contains) end
+  if sent.contains then more("--contains", sent.contains) end
   local report = mock_upstream.load(list, 300)
   assert(report.errors == 0, ("%s, %s: %s"):format(row.name, rival.name, report.first_error))
   return report.cpu_ns / 1000 / report[row.unit]
@@ -59,6 +71,28 @@ end
 local SMALL = '{"model":"bench","messages":[{"role":"user","content":"Say hello."}]}'
 local STREAM = '{"model":"mock-%s","stream":true,"messages":[]}'
 local CHAT = "/v1/chat/completions"
+
+-- Requests that cliproxy translates: Anthropic's dialect for a provider that speaks Chat's.
+local SMALL_TRANSLATED = '{"model":"chat/bench","max_tokens":64,"messages":[{"role":"user","content":"Say hello."}]}'
+
+local function translated_latency(context)
+  local requests, rival = tostring(math.floor(50000 * context.scale)), nil
+  for _, one in ipairs(context.rivals) do
+    if one.name == "cliproxy" then rival = one end
+  end
+  local function p50(address, path, data)
+    local report = mock_upstream.load({ "--to", address, "--path", path, "--data", data, "--requests", requests,
+      "--warm", "500" }, 300)
+    assert(report.errors == 0, report.first_error)
+    return report.targets[1].latency.p50
+  end
+  local added = {}
+  for i = 1, 3 do
+    local direct = p50(context.upstream, CHAT, SMALL)
+    added[i] = p50(rival.address, "/v1/messages", SMALL_TRANSLATED) - direct
+  end
+  return { { title = "added latency, one connection, translated, p50; µs", figure = M.median(added), mark = 90 } }
+end
 
 local function latency(context)
   local arguments = { "--to", context.upstream, "--path", CHAT, "--data", SMALL, "--requests",
@@ -222,6 +256,7 @@ end
 
 M.others = {
   { name = "latency", run = latency },
+  { name = "latency-tr", run = translated_latency },
   { name = "gap", run = gap },
   { name = "idle", run = idle },
   { name = "streams", run = streams },

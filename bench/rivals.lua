@@ -117,12 +117,24 @@ return {
 }
 ]]
 
+--- A provider whose clients of other dialects are translated.
+M.chat_provider = [[
+return {
+  name = "chat", contract = 1,
+  dialects = { "openai_chat" },
+  auth = "bearer",
+  options = { base_url = { type = "url", required = true }, api_key = { type = "string", secret = true } },
+  shape = function(call) call.headers["x-bench"] = "MARK" end,
+}
+]]
+
 M.config = [[
 return {
   listen = "127.0.0.1:PORT",
   state_dir = "FOLDER/state",
   log = { level = "error" },
-  providers = { demo = {}, bench = { base_url = "UPSTREAM/v1", api_key = "sk-bench"MORE } },
+  providers = { demo = {}, bench = { base_url = "UPSTREAM/v1", api_key = "sk-bench"MORE },
+    chat = { base_url = "UPSTREAM/v1", api_key = "sk-bench"MORE } },
 }
 ]]
 
@@ -134,6 +146,7 @@ function M.cliproxy(folder, upstream, more)
   local port = free_port()
   os.execute(("mkdir -p '%s/providers'"):format(folder))
   process.write(folder .. "/providers/bench.lua", M.provider)
+  process.write(folder .. "/providers/chat.lua", M.chat_provider)
   local url = upstream:find("://", 1, true) and upstream or "http://" .. upstream
   local text = M.config:gsub("FOLDER", folder):gsub("PORT", port):gsub("UPSTREAM", url):gsub("MORE", more or "")
   process.write(folder .. "/config.lua", text)

@@ -70,4 +70,27 @@ function M.all()
   return list, left_out
 end
 
+--- All recorded answers of the four dialects, with or without their request; nil where there is no such folder.
+---@return { name: string, dialect: string, answer: string, answer_file: string, status: integer, type: string, stream: boolean }[]?
+function M.answers()
+  local manifest = process.read(M.folder .. "/MANIFEST.tsv")
+  if not manifest then return nil end
+  local list = {}
+  for dialect, case in manifest:gmatch("([%w-]+)\t([%w_.-]+)\t[^\n]*") do
+    local name = dialect .. "/" .. case
+    local sse = process.read(("%s/%s/response.sse"):format(M.folder, name))
+    local answer = sse or process.read(("%s/%s/response.json"):format(M.folder, name))
+    local meta = process.read(("%s/%s/meta.json"):format(M.folder, name))
+    if answer and meta and not case:find("count", 1, true) then
+      meta = cjson.decode(meta)
+      list[#list + 1] = {
+        name = name, dialect = dialect, answer = answer, status = meta.status or 200, stream = sse ~= nil,
+        answer_file = name .. (sse and "/response.sse" or "/response.json"),
+        type = sse and "text/event-stream" or "application/json",
+      }
+    end
+  end
+  return list
+end
+
 return M

@@ -17,6 +17,9 @@ void cpx_lane_init(cpx_lane *lane) {
   cpx_buf_init(&lane->out.bytes, CPX_LANE_FORM_MAX);
   cpx_buf_init(&lane->made, CPX_LANE_HELD_MAX);
   cpx_buf_init(&lane->text, CPX_LANE_HELD_MAX);
+#ifdef CPX_SANITIZE
+  cpx_buf_init(&lane->kept, SIZE_MAX);
+#endif
 }
 
 void cpx_lane_deinit(cpx_lane *lane) {
@@ -25,6 +28,9 @@ void cpx_lane_deinit(cpx_lane *lane) {
   cpx_buf_deinit(&lane->out.bytes);
   cpx_buf_deinit(&lane->made);
   cpx_buf_deinit(&lane->text);
+#ifdef CPX_SANITIZE
+  cpx_buf_deinit(&lane->kept);
+#endif
 }
 
 void cpx_lane_forget(cpx_lane *lane) {
@@ -65,8 +71,10 @@ static bool ends_with(const char *key, size_t n, const char *tail) {
 
 /* Keys (with their quotes) whose values no translation reads. */
 static bool is_volatile(const char *key, size_t n) {
-  return ends_with(key, n, "\"sequence_number\"") || ends_with(key, n, "\"obfuscation\"") ||
-         ends_with(key, n, "TokenCount\"");
+  static const char *const names[] = {"\"sequence_number\"", "\"obfuscation\"", "\"system_fingerprint\"", "TokenCount\""};
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+    if (ends_with(key, n, names[i])) return true;
+  return false;
 }
 
 /* Where the value of the next volatile member starts and ends, at or behind `p`; false: there is none. */

@@ -5,7 +5,7 @@
  * then makes the next ones itself, until one comes that differs in any other byte; that one goes to the translator
  * again, which first learns what passed meanwhile.
  *
- * What may differ beside the string: values of keys known to be counters or padding (sequence_number, obfuscation,
+ * What may differ beside the string: values of keys known to be counters or padding (sequence_number, obfuscation, system_fingerprint,
  * …TokenCount), and white space between closing brackets. A sequence_number of the output goes on counting. Empty
  * strings, and strings that are not valid JSON, are never taken.
  *
@@ -47,6 +47,9 @@ typedef struct cpx_lane {
   cpx_buf made; /* output not yet fetched */
   cpx_buf text; /* contents of the strings that were taken, without quotes */
   uint32_t count;
+#ifdef CPX_SANITIZE
+  cpx_buf kept; /* a copy of what was fetched, for whoever checks what is sent */
+#endif
 } cpx_lane;
 
 void cpx_lane_init(cpx_lane *lane);

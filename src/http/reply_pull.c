@@ -89,6 +89,9 @@ bool cpx_reply_run_lane(cpx_reply *r, cpx_exchange *ex) {
     r->queue_at = behind;
   }
   int err = lane->made.len ? cpx_exchange_write(ex, lane->made.data, lane->made.len) : 0;
+#ifdef CPX_SANITIZE
+  if (cpx_buf_add(&lane->kept, lane->made.data, lane->made.len)) lane->kept.len = 0;
+#endif
   cpx_buf_clear(&lane->made, 16 * CPX_KB);
   shrink(r);
   if (queued(r) <= QUEUE_LOW) reply_resume(r);

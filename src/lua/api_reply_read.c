@@ -192,7 +192,13 @@ int cpx_lua_reply_absorbed(lua_State *L) {
   lua_pushlstring(L, lane->text.data, lane->text.len);
   cpx_buf_clear(&lane->text, 16 * CPX_KB);
   lane->count = 0;
+#ifdef CPX_SANITIZE
+  lua_pushlstring(L, lane->kept.data, lane->kept.len);
+  cpx_buf_clear(&lane->kept, 0);
+  return 3;
+#else
   return 2;
+#endif
 }
 
 /* -- Whole bodies ----------------------------------------------------------------------------------------------- */

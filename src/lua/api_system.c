@@ -158,6 +158,12 @@ static void add_constants(lua_State *L) {
   lua_setfield(L, -2, "root");
   lua_pushliteral(L, CPX_VERSION);
   lua_setfield(L, -2, "version");
+#ifdef CPX_SANITIZE
+  lua_pushboolean(L, 1);
+#else
+  lua_pushboolean(L, 0);
+#endif
+  lua_setfield(L, -2, "checked");
 }
 
 int cpx_open_system(lua_State *L) {
