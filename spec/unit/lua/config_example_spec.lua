@@ -1,6 +1,9 @@
 local fields = require("cliproxy.config_fields")
+local filter = require("cliproxy.filter")
 local findings_of = require("cliproxy.findings")
+local folder_of = require("spec.support.folder")
 local options = require("cliproxy.options")
+local payload = require("cliproxy.payload")
 local snapshot = require("cliproxy.snapshot")
 local system = require("cliproxy.system")
 
@@ -33,11 +36,35 @@ describe("config.lua.example", function()
 
   it("holds every option, and the page does too", function()
     local page = read("docs/configuration.md")
-    for _, set in ipairs({ fields.top, fields.instance, fields.timeout_fields, fields.http_fields }) do
+    local sets = { fields.top, fields.instance, fields.timeout_fields, fields.http_fields, payload.rule_fields }
+    for _, set in ipairs(sets) do
       for name in pairs(set) do
         assert.is_truthy(example:find("%f[%w_]" .. name .. " ="), name .. " is missing in config.lua.example")
         assert.is_truthy(page:find("`" .. name .. "`", 1, true), name .. " is missing in docs/configuration.md")
       end
+    end
+  end)
+
+  it("shows filters and payload rules that work", function()
+    local folder, text = folder_of.new(), example
+    for _, name in ipairs({ "filters", "payload" }) do
+      local first, last = text:find("\n  %-%- " .. name .. " = {\n.-\n  %-%- },\n")
+      assert.is_number(first, name)
+      text = text:sub(1, first - 1) .. text:sub(first, last):gsub("\n  %-%- ", "\n  ") .. text:sub(last + 1)
+    end
+    text = text:gsub("\nreturn {\n", '%0  api_keys = { { name = "editor", key = "k" } },\n')
+    folder:write("config.lua", text)
+    local built, messages = snapshot.build({ path = folder.path .. "/config.lua" })
+    folder:remove()
+    assert.same({}, messages)
+    assert.same({ 3, 2 }, { #built.filters, #built.payload })
+  end)
+
+  it("holds every condition of filters, and their page does too", function()
+    local manual = read("docs/filters.md")
+    for name in pairs(filter.when_fields) do
+      assert.is_truthy(example:find("%f[%w_]" .. name .. " ="), name .. " is missing in config.lua.example")
+      assert.is_truthy(manual:find("`" .. name .. "`", 1, true), name .. " is missing in docs/filters.md")
     end
   end)
 

@@ -94,6 +94,28 @@ describe("reload", function()
     end)
   end)
 
+  it("watches filters: a changed one serves, a broken one does not", function()
+    folder:write("config.lua", 'return { providers = { p = {} }, filters = { "f" } }')
+    local function filter(status)
+      return folder_of.filter("f", ("request = function(_, c) return c.refuse(%d, 'no') end,"):format(status))
+    end
+    folder:write("providers/filters/f.lua", filter(400))
+    watching(function(live)
+      local first = live.snapshot.filters[1].filter
+      folder:write("providers/filters/f.lua", filter(403))
+      wait_for(function()
+        return #published == 1
+      end)
+      assert.not_equal(first, published[1].filters[1].filter)
+      folder:write("providers/filters/f.lua", "return {")
+      wait_for(function()
+        return #results == 2
+      end)
+      assert.equal("providers/filters/f.lua", results[2].messages[1].file)
+      assert.equal(2, live.snapshot.generation)
+    end)
+  end)
+
   it("does nothing where bytes are the same or a file is not in use", function()
     watching(function(live)
       folder:write("providers/p.lua", script("one"))

@@ -249,3 +249,46 @@ describe("trim", function()
     assert.equal('{"input":"one"}', text)
   end)
 end)
+
+describe("docs/filters.md", function()
+  local scripts = {}
+  for block in assert(system.read(system.root .. "/docs/filters.md")):gmatch("```lua\n(.-)```") do
+    local name = block:match('%-%-%-@type cliproxy.FilterScript\nreturn {\n  name = "([%l_]+)"')
+    scripts[name or ""] = name and block or nil
+  end
+
+  before_each(function()
+    for name, text in pairs(scripts) do
+      folder:write("providers/filters/" .. name .. ".lua", text)
+    end
+  end)
+
+  it("has a filter of house rules that works", function()
+    local item = '{ "house_rules", text = "Rule.", max_tokens = 50 }'
+    assert.equal('{"messages":[],"system":"Rule.","max_tokens":50}', (run(item, "anthropic", '{"messages":[]}')))
+    assert.equal('{"system":"S.\\nRule.","max_tokens":5}', (run(item, "anthropic", '{"system":"S.","max_tokens":5}')))
+    assert.equal('{"system":"S."}', (run(item, "anthropic", '{"system":"S."}', "count")))
+  end)
+
+  it("has a filter against shells that works", function()
+    local text, failure, warnings = run('"no_shell"', "anthropic",
+      '{"tools":[{"name":"bash"},{"name":"ls"}],"messages":[]}')
+    assert.is_nil(failure)
+    assert.equal('{"tools":[{"name":"ls"}],"messages":[]}', text)
+    assert.same({ "filters.no_shell;bash was taken out of the tools" }, warnings)
+    failure = select(2, run('"no_shell"', "anthropic",
+      '{"messages":[{"role":"assistant","content":[{"type":"tool_use","id":"a","name":"bash","input":{}}]}]}'))
+    assert.same({ 400, "this conversation has called bash before; start a new one" }, { failure.status, failure.text })
+  end)
+
+  it("names every option of the shipped filters", function()
+    local page = system.read(system.root .. "/docs/filters.md")
+    folder:write("config.lua", 'return { filters = { "redact", "trim" } }')
+    local built = assert(snapshot.build({ path = folder.path .. "/config.lua" }))
+    for _, filter in ipairs(built.filters) do
+      for name in pairs(filter.filter.options) do
+        assert.is_truthy(page:find("| `" .. name .. "` |", 1, true), name)
+      end
+    end
+  end)
+end)

@@ -1,3 +1,5 @@
+local endpoints = require("cliproxy.endpoints")
+local fixtures = require("spec.support.fixtures")
 local json = require("cliproxy.json")
 local view_of = require("cliproxy.view")
 
@@ -570,5 +572,64 @@ describe("context.each_text", function()
         error("mine", 0)
       end)
     end, "mine")
+  end)
+end)
+
+describe("recorded requests", function()
+  local recorded = fixtures.all()
+  if not recorded then
+    pending("are not there")
+    return
+  end
+
+  it("pass byte for byte, whatever of them is read and written again", function()
+    local texts, tools, kinds = 0, 0, {}
+    for _, fixture in ipairs(recorded) do
+      local endpoint = endpoints.find((fixture.path:gsub("%?.*", "")))
+      local view, document = open(endpoint.dialect, fixture.request, endpoint.operation)
+      view.system = view.system
+      for _, message in ipairs(view.messages) do
+        message.text = message.text
+        for _, part in ipairs(message.parts) do
+          kinds[part.kind] = (kinds[part.kind] or 0) + 1
+          if part.input then
+            part.input = part.input
+          end
+        end
+      end
+      view_of.each_text(view, function(words)
+        texts = texts + 1
+        return words
+      end)
+      tools = tools + #view.tools
+      assert.equal(fixture.request, json.encode(document), fixture.name)
+    end
+    assert.is_true(texts > #recorded and tools > 50)
+    for _, kind in ipairs({ "text", "image", "document", "reasoning", "tool_call", "tool_result" }) do
+      assert.is_true((kinds[kind] or 0) > 3, kind)
+    end
+  end)
+
+  it("lose messages, parts and tools one by one without raising, and stay JSON", function()
+    for _, fixture in ipairs(recorded) do
+      local endpoint = endpoints.find((fixture.path:gsub("%?.*", "")))
+      if endpoint.operation == "generate" then
+        local view, document = open(endpoint.dialect, fixture.request, endpoint.operation)
+        for i = #view.tools, 1, -1 do
+          view_of.remove(view.tools[i])
+        end
+        for i = #view.messages, 1, -1 do
+          local parts = view.messages[i].parts
+          for k = #parts, 1, -1 do
+            view_of.remove(parts[k])
+          end
+        end
+        view.system = nil
+        assert.is_nil(view_of.problem(view))
+        local left = open(endpoint.dialect, json.encode(document), endpoint.operation)
+        assert.same({ 0, 0 }, { #left.messages, #left.tools }, fixture.name)
+        assert.is_nil(left.system)
+      end
+    end
   end)
 end)
