@@ -1,5 +1,11 @@
---- Anthropic Messages.
+--- Anthropic Messages, in both versions of its API.
+local answer_in = require("cliproxy.dialects.anthropic.answer_in")
+local answer_out = require("cliproxy.dialects.anthropic.answer_out")
 local json = require("cliproxy.json")
+local request_in = require("cliproxy.dialects.anthropic.request_in")
+local request_out = require("cliproxy.dialects.anthropic.request_out")
+local stream_in = require("cliproxy.dialects.anthropic.stream_in")
+local stream_out = require("cliproxy.dialects.anthropic.stream_out")
 local text = require("cliproxy.text")
 
 local M = { name = "anthropic", title = "Anthropic Messages", main_path = "/v1/messages" }
@@ -45,6 +51,28 @@ end
 
 function M.is_terminal(event)
   return event.type == "message_stop"
+end
+
+M.decode_request = request_in.decode
+M.encode_request = request_out.encode
+M.decode_response = answer_in.decode
+M.encode_response = answer_out.encode
+M.stream_decoder = stream_in.decoder
+M.stream_encoder = stream_out.encoder
+M.ignored = request_in.ignored
+
+--- Tokens of a provider's count; nil where it holds none.
+---@param document any
+---@return integer?
+function M.decode_count(document)
+  local count = json.kind(document) == "object" and document.input_tokens
+  return type(count) == "number" and count >= 0 and math.floor(count) or nil
+end
+
+---@param count integer
+---@return string
+function M.encode_count(count)
+  return ('{"input_tokens":%d}'):format(count)
 end
 
 --- Message and type of a body `{"type":"error","error":{…}}`; nil for anything else.

@@ -1,0 +1,206 @@
+--- A whole answer as the client's Message; also the pieces that its streams share with it.
+local conversation = require("cliproxy.conversation")
+local errors = require("cliproxy.errors")
+local literal = require("cliproxy.literal")
+local opaque = require("cliproxy.opaque")
+local text = require("cliproxy.text")
+local tool_names = require("cliproxy.tool_names")
+
+local M = {}
+
+local TITLE = "Anthropic Messages"
+
+-- Words ---------------------------------------------------------------------------------------------------------
+
+--- The id of a Message: the upstream's where it is one, else of the request.
+---@param context cliproxy.Context
+---@param id? string
+---@return string
+function M.id(context, id)
+  return id and id:find("^msg_") and id or "msg_" .. context.id:gsub("^req_", "")
+end
+
+-- A model that gives no signature leaves an envelope without data, so that the block is known as foreign when the
+-- client sends it to Anthropic's own API.
+local UNSIGNED = { kind = "signature", data = "" }
+
+--- A state as the field of a block: JSON text.
+---@param context cliproxy.Context
+---@param state? cliproxy.State nil: of thinking without one
+---@return string
+function M.sealed(context, state)
+  return '"' .. opaque.seal(state or UNSIGNED, context.target) .. '"'
+end
+
+--- The id of a call, as JSON: clients and the service expect letters, digits, _ and -.
+---@param id string
+---@return string
+function M.call_id(id)
+  return text.quote(tool_names.fit_id(id, tool_names.ID_RULES.anthropic))
+end
+
+--- A citation; nil where the source has no address.
+---@param citation cliproxy.Citation
+---@return string?
+function M.citation(citation)
+  if not citation.url then
+    return nil
+  end
+  return '{"type":"web_search_result_location","cited_text":' .. (citation.quote or '""') .. ',"url":' .. citation.url
+    .. ',"title":' .. (citation.title or "null") .. ',"encrypted_index":""}'
+end
+
+local REASONS = {
+  ["end"] = "end_turn", length = "max_tokens", stop_sequence = "stop_sequence", tool_calls = "tool_use",
+  refusal = "refusal", filter = "refusal", pause = "pause_turn",
+}
+
+-- The word for an end. A call is the reason wherever nothing worse happened; a stop sequence is named, or it is none.
+local function reason_of(stop, sequence, has_calls)
+  if has_calls and (stop == "end" or stop == "stop_sequence") then
+    return "tool_use"
+  elseif stop == "tool_calls" and not has_calls or stop == "stop_sequence" and not sequence then
+    return "end_turn"
+  end
+  return REASONS[stop]
+end
+
+--- The members that tell how a Message ended.
+---@param context cliproxy.Context
+---@param stop cliproxy.Stop
+---@param detail { sequence?: cliproxy.Literal, explanation?: cliproxy.Literal }
+---@param has_calls boolean
+---@return string
+function M.ending(context, stop, detail, has_calls)
+  local asked = context.conversation.stop
+  local sequence = detail.sequence or asked and #asked == 1 and asked[1] or nil
+  local reason = reason_of(stop, sequence, has_calls)
+  local details = reason == "refusal" and '{"type":"refusal","category":null,"explanation":'
+    .. (detail.explanation or "null") .. "}" or "null"
+  return '"stop_reason":"' .. reason .. '","stop_sequence":' .. (reason == "stop_sequence" and sequence or "null")
+    .. ',"stop_details":' .. details
+end
+
+--- Usage, as an object: what came from the cache is not in its input. Unknown counts are left out, but for the two
+--- that every reader needs.
+---@param usage? cliproxy.TokenUsage
+---@param input? integer where the usage does not know it; nil: left out
+---@param output integer where the usage does not know it
+---@return string
+function M.usage(usage, input, output)
+  usage = usage or {}
+  local out = {}
+  local function add(key, value)
+    if value then
+      out[#out + 1] = ('"%s":%d'):format(key, value)
+    end
+  end
+  if usage.input then
+    input = math.max(0, usage.input - (usage.cached or 0) - (usage.cache_written or 0))
+  end
+  add("input_tokens", input)
+  add("cache_creation_input_tokens", usage.cache_written)
+  add("cache_read_input_tokens", usage.cached)
+  add("output_tokens", usage.output or output)
+  if usage.reasoning then
+    out[#out + 1] = ('"output_tokens_details":{"thinking_tokens":%d}'):format(usage.reasoning)
+  end
+  return "{" .. table.concat(out, ",") .. "}"
+end
+
+--- Tokens of so many bytes of answer, where nobody counts them.
+---@param bytes integer
+---@return integer
+function M.estimate(bytes)
+  return math.max(1, math.ceil(bytes / 4))
+end
+
+-- Blocks --------------------------------------------------------------------------------------------------------
+
+local BLOCKS = {}
+
+function BLOCKS.text(_, part)
+  if literal.is_empty(part.text) then
+    return nil
+  end
+  local citations = {}
+  for _, citation in ipairs(part.citations or {}) do
+    citations[#citations + 1] = M.citation(citation)
+  end
+  return '{"type":"text","text":' .. part.text
+    .. (citations[1] and ',"citations":[' .. table.concat(citations, ",") .. "]" or "") .. "}"
+end
+
+BLOCKS.refusal = BLOCKS.text
+
+function BLOCKS.reasoning(context, part)
+  local state = part.state
+  local thinking = not literal.is_empty(part.text)
+    and '{"type":"thinking","thinking":' .. part.text .. ',"signature":'
+  if state and state.kind == "redacted" then
+    return (thinking and thinking .. M.sealed(context) .. "}," or "")
+      .. '{"type":"redacted_thinking","data":' .. M.sealed(context, state) .. "}"
+  elseif thinking or state then
+    return (thinking or '{"type":"thinking","thinking":"","signature":') .. M.sealed(context, state) .. "}"
+  end
+end
+
+function BLOCKS.tool_call(context, part)
+  local input = conversation.input_of(part)
+  if not input then
+    return nil, errors.new("upstream_untranslatable", { provider = context.target.provider, title = TITLE,
+      text = ("the arguments of its call of %s are no JSON object"):format(part.name) })
+  end
+  return '{"type":"tool_use","id":' .. M.call_id(part.id) .. ',"name":' .. text.quote(part.name) .. ',"input":' .. input
+    .. "}"
+end
+
+local function size_of(answer)
+  local bytes = 0
+  for _, part in ipairs(answer.parts) do
+    bytes = bytes + #(part.text or part.arguments or part.input or "")
+  end
+  return bytes
+end
+
+local function has(answer, kind)
+  for _, part in ipairs(answer.parts) do
+    if part.kind == kind and not (kind == "refusal" and literal.is_empty(part.text)) then
+      return true
+    end
+  end
+  return false
+end
+
+-- A refusal in words is one, however its maker ended it.
+local function ending_of(answer, context)
+  local stop = answer.stop == "end" and has(answer, "refusal") and "refusal" or answer.stop
+  return M.ending(context, stop, { sequence = answer.stop_sequence, explanation = answer.explanation },
+    has(answer, "tool_call"))
+end
+
+--- A whole answer as the body of a Message.
+---@param answer cliproxy.Answer
+---@param context cliproxy.Context
+---@return string? body
+---@return cliproxy.Failure? failure
+function M.encode(answer, context)
+  local blocks = {}
+  for _, part in ipairs(answer.parts) do
+    local block, failure = BLOCKS[part.kind](context, part)
+    if failure then
+      return nil, failure
+    end
+    blocks[#blocks + 1] = block
+  end
+  local usage = answer.usage
+  local input = not (usage and usage.input) and context.estimate() or nil
+  return table.concat {
+    '{"model":', text.quote(answer.model or context.target.model), ',"id":', text.quote(M.id(context, answer.id)),
+    ',"type":"message","role":"assistant","content":[', table.concat(blocks, ","), "],",
+    ending_of(answer, context),
+    ',"usage":', M.usage(usage, input, M.estimate(size_of(answer))), "}",
+  }
+end
+
+return M

@@ -1,0 +1,391 @@
+--- Blocks of content in a client's request: of messages, of `system`, of the results of tools.
+local json = require("cliproxy.json")
+local literal = require("cliproxy.literal")
+local opaque = require("cliproxy.opaque")
+
+local M = {}
+
+local function set(...)
+  local out = { type = true, cache_control = true }
+  for _, key in ipairs { ... } do
+    out[key] = true
+  end
+  return out
+end
+
+-- A node of an object kind only.
+local function object(value)
+  return json.kind(value) == "object" and value or nil
+end
+
+-- Texts ---------------------------------------------------------------------------------------------------------
+
+local TEXT = set("text", "citations")
+
+-- Sources of an earlier answer mean nothing to another service; of a user's text the narrow API takes none.
+local function citations(r, node, role)
+  local list = r:node(node, "citations", "array")
+  if not list or #list == 0 then
+    return
+  elseif role == "user" and r.strict_version then
+    r:wrong(r:where("citations"), "of a text in a user message is not permitted in this version of the API")
+  else
+    r.ledger:drop(r:where("citations"), "sources of an earlier answer stay with it")
+  end
+end
+
+local READERS = {}
+
+function READERS.text(r, node, out, role)
+  local part = r:part("text")
+  part.text = r:required(node, "text")
+  if #node > 2 then
+    part.cache = r:object(node, "cache_control")
+    citations(r, node, role)
+    r:unknown(node, TEXT)
+  end
+  out[#out + 1] = part
+end
+
+-- Reasoning -----------------------------------------------------------------------------------------------------
+
+-- State of this dialect's own field; an envelope without data only says whose text it was.
+local function state_of(field, kind)
+  local state = field and field ~= "" and opaque.open(field, kind) or nil
+  return state and state.data ~= "" and state or nil
+end
+
+local THINKING = set("thinking", "signature")
+
+function READERS.thinking(r, node, out)
+  local part = r:part("reasoning")
+  local text = r:literal(node, "thinking")
+  part.text = not literal.is_empty(text) and text or nil
+  part.state = state_of(r:word(node, "signature"), "signature")
+  r:unknown(node, THINKING)
+  if part.text or part.state then
+    out[#out + 1] = part
+  end
+end
+
+local REDACTED = set("data")
+
+function READERS.redacted_thinking(r, node, out)
+  local part = r:part("reasoning")
+  part.state = state_of(r:name(node, "data"), "redacted")
+  r:unknown(node, REDACTED)
+  out[#out + 1] = part.state and part or nil
+end
+
+-- Images and documents ------------------------------------------------------------------------------------------
+
+-- The `source` of an image or document, by its type: fills in the part. Its path is `where("source")`.
+local SOURCES = {}
+
+local function in_source(r, fn)
+  local list, base = r.list, r.base
+  r.base = r:where("source")
+  fn()
+  r.list, r.base = list, base
+end
+
+function SOURCES.base64(r, source, part)
+  part.media_type = r:name(source, "media_type")
+  part.data = r:required(source, "data")
+  part.media_type = part.media_type and part.media_type:lower()
+end
+
+function SOURCES.url(r, source, part)
+  part.url = r:required(source, "url")
+end
+
+function SOURCES.file(r, source, part)
+  part.file_id = r:required(source, "file_id")
+end
+
+local function read_source(r, node, part, more)
+  local source = r:node(node, "source", "object")
+  if not source then
+    return r:wrong(r:where("source"), "is missing")
+  end
+  in_source(r, function()
+    local kind = r:name(source, "type")
+    local read = more and more[kind] or SOURCES[kind]
+    if read then
+      read(r, source, part)
+    elseif kind then
+      r.ledger:refuse(r:where(), ("sources of type %q are unknown to cliproxy"):format(kind))
+    end
+  end)
+end
+
+local IMAGE = set("source", "transformations")
+
+function READERS.image(r, node, out)
+  local part = r:part("image")
+  read_source(r, node, part)
+  if #node > 2 then
+    part.cache = r:object(node, "cache_control")
+    if json.present(node.transformations) then
+      r.ledger:drop(r:where("transformations"), "it looks at images in its own way")
+    end
+    r:unknown(node, IMAGE)
+  end
+  out[#out + 1] = part
+end
+
+local TEXT_SOURCES = {}
+
+function TEXT_SOURCES.text(r, source, part)
+  part.media_type = "text/plain"
+  part.text = r:required(source, "data")
+end
+
+-- Chunks of text, maybe with images between them, which become parts of their own.
+function TEXT_SOURCES.content(r, source, part)
+  part.media_type = "text/plain"
+  local content = source.content
+  if type(content) == "string" then
+    part.text = json.raw(source, "content")
+  elseif json.kind(content) == "array" then
+    part.chunks = content
+  else
+    r:wrong(r:where("content"), "must be a string or a list of blocks")
+  end
+end
+
+-- The chunks of a document or search result as documents, and what stands between them.
+local function chunks(r, content, part, key, out)
+  local list, index = r.list, r.index
+  local texts, first = {}, true
+  local inner = (list or "content") .. (index and "[" .. index .. "]" or "") .. "." .. key
+  local function flush()
+    if texts[1] then
+      local one = { text = literal.concat(texts, "\\n\\n") }
+      for name, value in pairs(part) do
+        one[name] = one[name] or value
+      end
+      if not first then
+        one.cache, one.title = nil, nil
+      end
+      out[#out + 1], texts, first = one, {}, false
+    end
+  end
+  local found = {}
+  M.read_list(r, content, inner, "document", found)
+  for _, one in ipairs(found) do
+    if one.kind == "text" then
+      texts[#texts + 1] = one.text
+    else
+      flush()
+      out[#out + 1] = one
+    end
+  end
+  flush()
+  r.list, r.index = list, index
+end
+
+local function wants_citations(r, node)
+  local inner = r:node(node, "citations", "object")
+  return inner and inner.enabled == true or nil
+end
+
+local DOCUMENT = set("source", "title", "context", "citations")
+
+function READERS.document(r, node, out, role)
+  if role == "assistant" and r.strict_version then
+    return r:wrong(r:where(), "is a document in an assistant message, which this version of the API does not permit")
+  end
+  local part = r:part("document")
+  read_source(r, node, part, TEXT_SOURCES)
+  if part.url or part.file_id then
+    part.media_type = "application/pdf" -- the only kind that has no text
+  end
+  part.title, part.context = r:literal(node, "title"), r:literal(node, "context")
+  part.wants_citations = wants_citations(r, node)
+  part.cache = r:object(node, "cache_control")
+  r:unknown(node, DOCUMENT)
+  local content = part.chunks
+  part.chunks = nil
+  if content then
+    r.ledger:change(r:where("source.content"), "its chunks become one text")
+    return chunks(r, content, part, "source.content", out)
+  end
+  out[#out + 1] = part
+end
+
+local SEARCH_RESULT = set("source", "title", "content", "citations")
+
+function READERS.search_result(r, node, out)
+  local part = r:part("document")
+  part.media_type = "text/plain"
+  part.context, part.title = r:required(node, "source"), r:required(node, "title")
+  part.wants_citations = wants_citations(r, node)
+  part.cache = r:object(node, "cache_control")
+  r:unknown(node, SEARCH_RESULT)
+  local content = r:node(node, "content", "array")
+  if not content then
+    return r:wrong(r:where("content"), "is missing")
+  end
+  r.ledger:change(r:where(), "a search result becomes a document")
+  chunks(r, content, part, "content", out)
+end
+
+-- Calls and results ---------------------------------------------------------------------------------------------
+
+local TOOL_USE = set("id", "name", "input", "caller")
+
+function READERS.tool_use(r, node, out)
+  local part = r:part("tool_call")
+  part.id, part.name = r:name(node, "id"), r:name(node, "name")
+  part.input = r:object(node, "input")
+  if not part.input then
+    r:wrong(r:where("input"), "is missing")
+  end
+  if #node > 4 then
+    part.cache = r:object(node, "cache_control")
+    local caller = object(node.caller)
+    if caller and caller.type ~= "direct" then
+      r.ledger:refuse(r:where("caller"), "only Anthropic runs code that calls tools")
+    end
+    r:unknown(node, TOOL_USE)
+  end
+  out[#out + 1] = part
+end
+
+local TOOL_RESULT = set("tool_use_id", "content", "is_error")
+
+function READERS.tool_result(r, node, out)
+  local part = r:part("tool_result")
+  part.id = r:name(node, "tool_use_id")
+  part.is_error = r:flag(node, "is_error") or nil
+  local list, index = r.list, r.index
+  part.content = M.read(r, node, "content", "result", ("%s[%d].content"):format(list, index))
+  r.list, r.index = list, index
+  if #node > 3 then
+    part.cache = r:object(node, "cache_control")
+    r:unknown(node, TOOL_RESULT)
+  end
+  out[#out + 1] = part
+end
+
+local TOOL_REFERENCE = set("tool_name")
+
+-- What a client's search for tools found: all tools are there already, and the model is to know that.
+function READERS.tool_reference(r, node, out)
+  local part = r:part("text")
+  local name = r:name(node, "tool_name")
+  r:unknown(node, TOOL_REFERENCE)
+  r.ledger:change(r:where(), "a reference to a tool becomes a text that names it")
+  part.text = literal.of(("The tool %s is available."):format(name or ""))
+  out[#out + 1] = part
+end
+
+-- Lists ---------------------------------------------------------------------------------------------------------
+
+--- Blocks that only Anthropic's own tools make, or read.
+local OF_SERVER = {
+  server_tool_use = true, container_upload = true, mcp_tool_use = true, mcp_tool_result = true, compaction = true,
+}
+
+local function kinds(...)
+  local out = {}
+  for _, kind in ipairs { ... } do
+    out[kind] = true
+  end
+  return out
+end
+
+-- What may stand where.
+local ALLOWED = {
+  user = kinds("text", "image", "document", "search_result", "tool_result"),
+  assistant = kinds("text", "document", "thinking", "redacted_thinking", "tool_use"),
+  system = kinds("text"),
+  result = kinds("text", "image", "document", "search_result", "tool_reference"),
+  document = kinds("text", "image"),
+}
+
+local PLACES = {
+  user = "a user message", assistant = "an assistant message", system = "a system prompt",
+  result = "the result of a tool", document = "a document",
+}
+
+local function one(r, node, role, out)
+  if json.kind(node) ~= "object" then
+    return r:wrong(r:where(), "must be an object, not " .. tostring(json.kind(node)))
+  end
+  local kind = r:name(node, "type")
+  if not kind then
+    return
+  elseif ALLOWED[role][kind] then
+    return READERS[kind](r, node, out, role)
+  elseif READERS[kind] then
+    r:wrong(r:where("type"), ("is %q, which cannot stand in %s"):format(kind, PLACES[role]))
+  elseif OF_SERVER[kind] or kind:find("_tool_result$") then
+    r.ledger:refuse(r:where(), ("%s belongs to a tool that Anthropic itself runs"):format(kind))
+  else
+    r.ledger:refuse(r:where(), ("blocks of type %q are unknown to cliproxy"):format(kind))
+  end
+end
+
+--- Appends the blocks of a list.
+---@param r cliproxy.anthropic.Reader
+---@param list cliproxy.json.Node an array
+---@param name string its path below the message
+---@param role "user"|"assistant"|"system"|"result"|"document"
+---@param out cliproxy.Part[]
+function M.read_list(r, list, name, role, out)
+  r.list = name
+  for i, node in json.each(list) do
+    r.index = i - 1
+    one(r, node, role, out)
+  end
+end
+
+--- Content that is a string or a list of blocks. Leaves `list` and `index` of the reader changed.
+---@param r cliproxy.anthropic.Reader
+---@param node cliproxy.json.Node
+---@param key string
+---@param role "user"|"assistant"|"system"|"result"
+---@param name? string the list's path below the message, where it is not `key`
+---@return cliproxy.Part[]
+function M.read(r, node, key, role, name)
+  local raw = json.node(node, key)
+  local kind = json.kind(raw)
+  local out = {}
+  if kind == "string" then
+    local list = name or key
+    out[1] = { kind = "text", text = json.raw(raw), turn = r.turn, list = list ~= "content" and list or nil }
+  elseif kind == "array" then
+    M.read_list(r, raw, name or key, role, out)
+  elseif role ~= "result" or kind and kind ~= "null" then
+    r:wrong(r:where(key), "must be a string or a list of blocks, not " .. (kind or "absent"))
+  end
+  return out
+end
+
+--- `system`: a string or texts.
+---@param r cliproxy.anthropic.Reader
+---@param document cliproxy.json.Node
+---@param out cliproxy.Part[]
+function M.read_system(r, document, out)
+  local raw = json.node(document, "system")
+  local kind = json.kind(raw)
+  if kind == "string" then
+    out[1] = { kind = "text", text = json.raw(raw) }
+  elseif kind == "array" then
+    for i, node in json.each(raw) do
+      r.base = ("system[%d]"):format(i - 1)
+      one(r, node, "system", out)
+      local part = out[#out]
+      if part then
+        part.turn, part.list, part.index = nil, nil, i - 1
+      end
+    end
+    r.base = ""
+  else
+    r:wrong("system", "must be a string or a list of texts, not " .. tostring(kind))
+  end
+end
+
+return M
