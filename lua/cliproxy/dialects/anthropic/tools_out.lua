@@ -47,11 +47,12 @@ local function one(e, tool)
 end
 
 local function set_of(list)
-  local out = {}
+  local out, count = {}, 0
   for _, name in ipairs(list) do
+    count = out[name] and count or count + 1
     out[name] = true
   end
-  return out
+  return out, count
 end
 
 -- The names that the choice leaves, where that is a part of them; nil: all.
@@ -68,11 +69,12 @@ local function subset(e, choice)
       e.ledger:refuse(choice.where, ("it names %q, which is not among the tools"):format(name))
     end
   end
-  if choice.mode == "required" and #choice.names == 1 then
+  local only, count = set_of(choice.names)
+  if choice.mode == "required" and #choice.names == 1 or count >= #e.c.tools then
     return nil
   end
   e.ledger:warn(choice.where, "the other tools are left out of this request")
-  return set_of(choice.names)
+  return only
 end
 
 --- `tools`, as JSON; nil where there are none.
