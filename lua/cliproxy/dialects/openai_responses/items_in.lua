@@ -4,6 +4,7 @@ local json = require("cliproxy.json")
 local literal = require("cliproxy.literal")
 local opaque = require("cliproxy.opaque")
 local parts_in = require("cliproxy.dialects.openai_responses.parts_in")
+local reader = require("cliproxy.dialects.openai_responses.reader")
 local tools_in = require("cliproxy.dialects.openai_responses.tools_in")
 
 local M = {}
@@ -38,7 +39,9 @@ local function message(r, node)
   local phase
   if #node > (node.type == nil and 2 or 3) then
     phase = r:literal(node, "phase")
-    r:unknown(node, KNOWN_MESSAGE)
+    if #node > 2 + reader.count(node, "type", "id") + reader.count(node, "status", "phase") then
+      r:unknown(node, KNOWN_MESSAGE)
+    end
   end
   add(r, role, parts, phase)
 end
@@ -49,9 +52,9 @@ local KNOWN_CALL = { type = true, call_id = true, name = true, arguments = true,
 local function call(r, node, key, custom)
   local part = { kind = "tool_call", turn = r.turn, custom = custom }
   part.id = r:name(node, "call_id")
-  local name, namespace = r:name(node, "name"), r:word(node, "namespace")
+  local name, namespace = r:name(node, "name"), #node > 4 and r:word(node, "namespace") or nil
   part.arguments = r:required(node, key)
-  if #node > 4 then
+  if #node > 4 + (#node > 4 and reader.count(node, "id", "status", "namespace") or 0) then
     r:unknown(node, KNOWN_CALL)
   end
   if part.id and name then
@@ -66,7 +69,7 @@ local function result(r, node, custom)
   local part = { kind = "tool_result", turn = r.turn, custom = custom }
   part.id = r:name(node, "call_id")
   part.content = parts_in.read(r, node, "output", "result")
-  if #node > 3 then
+  if #node > 3 + (#node > 3 and reader.count(node, "id", "status") or 0) then
     r:unknown(node, KNOWN_RESULT)
   end
   if part.id then

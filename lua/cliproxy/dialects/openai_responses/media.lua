@@ -36,11 +36,11 @@ function M.type_of_name(name)
   return ending and OF_ENDING[ending:lower()] or "application/pdf"
 end
 
+--- The start of a data URL's literal: the data and the closing quote follow.
 ---@param media_type string
----@param data cliproxy.Literal
----@return cliproxy.Literal
-function M.to_url(media_type, data)
-  return '"data:' .. sub(text.quote(media_type), 2, -2) .. ";base64," .. sub(data, 2)
+---@return string
+function M.head(media_type)
+  return '"data:' .. sub(text.quote(media_type), 2, -2) .. ";base64,"
 end
 
 return M

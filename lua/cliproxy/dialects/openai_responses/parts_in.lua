@@ -148,10 +148,10 @@ end
 ---@param role? "system"|"result" whose lists hold less
 ---@return cliproxy.Part[]
 function M.read(r, node, key, role)
-  local raw = json.node(node, key)
-  local kind = json.kind(raw)
+  local list = json.node(node, key)
+  local kind = json.kind(list)
   if kind == "string" then
-    return { { kind = "text", text = json.raw(raw), turn = r.turn, list = key } }
+    return { { kind = "text", text = json.raw(list), turn = r.turn, list = key } }
   elseif kind ~= "array" then
     r:wrong(r:where(key), "must be a string or a list of parts, not " .. (kind or "absent"))
     return {}
@@ -159,7 +159,7 @@ function M.read(r, node, key, role)
   local allowed = role == "system" and IN_SYSTEM or role == "result" and IN_RESULT or nil
   local out = {}
   r.list = key
-  for i, child in json.each(node[key]) do
+  for i, child in json.each(list) do
     r.index = i - 1
     out[#out + 1] = one(r, child, allowed)
   end

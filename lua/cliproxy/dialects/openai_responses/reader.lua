@@ -4,7 +4,8 @@ local json = require("cliproxy.json")
 
 local M = {}
 
-local find, sub = string.find, string.sub
+local byte, find, sub = string.byte, string.find, string.sub
+local QUOTE = byte('"')
 
 ---@class cliproxy.responses.Reader
 ---@field c cliproxy.Conversation
@@ -78,11 +79,12 @@ end
 ---@param key string
 ---@return cliproxy.Literal?
 function Reader:required(node, key)
-  local raw = take(self, node, key, '"', "a string")
-  if not raw then
-    self:wrong(self:where(key), "is missing")
+  local raw = json.raw(node, key)
+  if raw and byte(raw) == QUOTE then
+    return raw
   end
-  return raw
+  take(self, node, key, '"', "a string")
+  self:wrong(self:where(key), "is missing")
 end
 
 --- A short string as Lua text: names, ids, words.
@@ -149,6 +151,16 @@ function Reader:node(node, key, kind, path)
     self:wrong(path or self:where(key --[[@as string]]),
       ("must be %s, not %s"):format(kind == "array" and "a list" or "an object", found))
   end
+end
+
+--- How many of these members are there: short ones, whose values cost little.
+---@param node cliproxy.json.Node
+---@param a string
+---@param b string
+---@param c? string
+---@return integer
+function M.count(node, a, b, c)
+  return (node[a] ~= nil and 1 or 0) + (node[b] ~= nil and 1 or 0) + (c and node[c] ~= nil and 1 or 0)
 end
 
 --- Enters the members that nobody reads. `known` names all that are read or mean nothing to another dialect.

@@ -141,7 +141,8 @@ end
 local function put_counted(out, c, target)
   local caps = target.caps or {}
   put(out, "instructions", instructions(c))
-  put(out, "input", input_out.encode(c, target))
+  out[#out + 1] = ',"input":'
+  input_out.put(out, c, target)
   if c.tools[1] then
     put(out, "tools", tools_out.tools(c, caps))
     put(out, "tool_choice", tools_out.choice(c, caps))

@@ -1,0 +1,141 @@
+--- Parts of content for a provider: of messages, and of the results of calls. Everything is appended to one list of
+--- pieces, so that no text is copied before the body is joined.
+local conversation = require("cliproxy.conversation")
+local crypto = require("cliproxy.crypto")
+local literal = require("cliproxy.literal")
+local media = require("cliproxy.dialects.openai_responses.media")
+local text = require("cliproxy.text")
+
+local M = {}
+
+---@class cliproxy.responses.Input
+---@field c cliproxy.Conversation
+---@field target cliproxy.Target
+---@field caps cliproxy.Caps
+---@field out string[] pieces of the body
+---@field n integer of them
+---@field items integer written so far
+---@field custom table<string, boolean> ids of calls of custom tools
+---@field ids table<string, cliproxy.Literal> ids of calls as the target has them
+---@field names table<string, cliproxy.Literal> names of tools as the target has them
+---@field speaking boolean a message of the assistant is under way
+
+--- Appends pieces.
+---@param self cliproxy.responses.Input
+---@param a string
+---@param b? string
+---@param c? string
+function M.emit(self, a, b, c)
+  local out, n = self.out, self.n + 1
+  out[n] = a
+  if b then
+    n = n + 1
+    out[n] = b
+  end
+  if c then
+    n = n + 1
+    out[n] = c
+  end
+  self.n = n
+end
+
+local emit = M.emit
+
+--- Notes that a breakpoint of a cache is left out.
+---@param self cliproxy.responses.Input
+---@param part cliproxy.Part
+function M.note_cache(self, part)
+  if part.cache then
+    self.c.ledger:drop(conversation.path(self.c, part, "cache_control"), "it caches by itself")
+  end
+end
+
+-- What belongs to one provider, or what the model cannot read.
+local function refused(self, part, can, what)
+  if part.file_id then
+    self.c.ledger:refuse(conversation.path(self.c, part, "file_id"), "a file belongs to the provider that keeps it")
+    return true
+  elseif can == false then
+    self.c.ledger:refuse(conversation.path(self.c, part), "it reads no " .. what)
+    return true
+  end
+end
+
+local NAMES = { ["application/pdf"] = "document.pdf", ["text/plain"] = "document.txt" }
+
+local function filename(self, part)
+  local name = part.filename or part.title
+  if name then
+    return name
+  end
+  name = NAMES[part.media_type or "text/plain"] or "document"
+  self.c.ledger:invent("input.filename", "a file must have a name: " .. name)
+  return text.quote(name)
+end
+
+local function note_document(self, part)
+  if part.context then
+    self.c.ledger:warn(conversation.path(self.c, part, "context"), "its files have no context")
+  end
+  if part.wants_citations then
+    self.c.ledger:warn(conversation.path(self.c, part, "citations"), "it does not cite documents")
+  end
+end
+
+-- Each appends a part behind `comma`; false where it does not.
+local PART = {}
+
+function PART.text(self, part, comma)
+  emit(self, comma .. '{"type":"input_text","text":', part.text, "}")
+end
+
+PART.refusal = PART.text
+
+function PART.image(self, part, comma)
+  if refused(self, part, self.caps.images, "images") then
+    return false
+  end
+  emit(self, comma .. '{"type":"input_image","image_url":')
+  if part.data then
+    emit(self, media.head(part.media_type or "image/png"), part.data:sub(2))
+  else
+    emit(self, part.url)
+  end
+  emit(self, (part.detail and ',"detail":' .. part.detail or "") .. "}")
+end
+
+function PART.document(self, part, comma)
+  local is_pdf = part.media_type == "application/pdf"
+  if refused(self, part, not is_pdf or self.caps.pdf, "PDF files") then
+    return false
+  end
+  note_document(self, part)
+  if part.url and not part.data then
+    return emit(self, comma .. '{"type":"input_file","file_url":', part.url, "}")
+  end
+  local data = part.data and part.data:sub(2) or crypto.base64_encode(literal.text(part.text)) .. '"'
+  emit(self, comma .. '{"type":"input_file","filename":' .. filename(self, part) .. ',"file_data":'
+    .. media.head(part.media_type or "text/plain"), data, "}")
+end
+
+function PART.audio(self, part)
+  self.c.ledger:refuse(conversation.path(self.c, part), "it takes no audio")
+  return false
+end
+
+--- Appends a part of a user's or system's message, or of a result.
+---@param self cliproxy.responses.Input
+---@param part cliproxy.Part
+---@param comma string "," or ""
+---@return boolean written
+function M.put(self, part, comma)
+  M.note_cache(self, part)
+  local write = PART[part.kind]
+  if write then
+    return write(self, part, comma) ~= false
+  end
+  self.c.ledger:refuse(conversation.path(self.c, part), ("a part of kind %q cannot stand here"):format(part.kind))
+  return false
+end
+
+return M
