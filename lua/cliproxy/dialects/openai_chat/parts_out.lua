@@ -77,13 +77,18 @@ local function refuse(self, part, why)
   self.c.ledger:refuse(path(self, part), why)
 end
 
+-- The literal of a data URL.
+local function data_url(media_type, data)
+  return media.head(media_type) .. data:sub(2)
+end
+
 local PART = {}
 
 function PART.image(self, part)
   if self.caps.images == false then
     return refuse(self, part, "it reads no images")
   end
-  local url = part.data and media.to_url(part.media_type or "image/png", part.data) or part.url
+  local url = part.data and data_url(part.media_type or "image/png", part.data) or part.url
   if not url then
     return refuse(self, part, "it is an image without data and URL")
   end
@@ -116,7 +121,7 @@ function PART.document(self, part)
     end
   end
   return '{"type":"file","file":{"filename":' .. filename(self, part) .. ',"file_data":'
-    .. media.to_url(part.media_type or "application/pdf", part.data) .. "}}"
+    .. data_url(part.media_type or "application/pdf", part.data) .. "}}"
 end
 
 local FORMATS = { ["audio/wav"] = "wav", ["audio/x-wav"] = "wav", ["audio/wave"] = "wav", ["audio/mpeg"] = "mp3",
