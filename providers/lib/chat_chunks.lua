@@ -56,16 +56,17 @@ function M:reasoning(text)
   return events
 end
 
---- `arguments`: JSON text, or its pieces.
-function M:tool_call(id, name, arguments)
+--- `arguments`: JSON text, or its pieces. `custom`: a tool that takes free text; `arguments` is that.
+function M:tool_call(id, name, arguments, custom)
   local events, index = self:open(json.null), self.calls
   self.calls = index + 1
   local function add(call)
     table.insert(events, self:chunk(ordered("tool_calls", json.array { call })))
   end
-  add(ordered("index", index, "id", id, "type", "function", "function", ordered("name", name, "arguments", "")))
+  local kind, key = custom and "custom" or "function", custom and "input" or "arguments"
+  add(ordered("index", index, "id", id, "type", kind, kind, ordered("name", name, key, "")))
   for _, piece in ipairs(type(arguments) == "table" and arguments or { arguments }) do
-    add(ordered("index", index, "function", ordered("arguments", piece)))
+    add(ordered("index", index, kind, ordered(key, piece)))
   end
   return events
 end
@@ -86,8 +87,10 @@ function M.usage(usage)
   return ordered("prompt_tokens", prompt, "completion_tokens", completion, "total_tokens", prompt + completion)
 end
 
-function M.tool_call_object(id, name, arguments)
-  return ordered("id", id, "type", "function", "function", ordered("name", name, "arguments", arguments))
+--- One call of a whole answer. `custom`: of a tool that takes free text.
+function M.tool_call_object(id, name, arguments, custom)
+  local kind = custom and "custom" or "function"
+  return ordered("id", id, "type", kind, kind, ordered("name", name, custom and "input" or "arguments", arguments))
 end
 
 --- A whole answer. `calls`: list of tool_call_object. `reasoning`: text, or nil.

@@ -1,12 +1,33 @@
---- What demo says: text in pieces, or a tool call with arguments made up from the tool's schema.
+--- What demo says: text in pieces, JSON of a schema, or calls of tools with arguments made up from their schemas.
 local crypto = require("cliproxy.crypto")
 local json = require("cliproxy.json")
+local ordered = require("lib.ordered")
 local schema = require("lib.demo_schema")
 
 local M = {}
 
 local CREATED = 1767225600 -- always the same answer to the same request
+local SAID_MAX, JSON_PIECE = 400, 12 -- bytes
 local WORDS = { "lorem", "ipsum", "dolor", "sit", "amet", "consectetur", "adipiscing", "elit" }
+
+---@class demo.Call
+---@field id string
+---@field name string
+---@field arguments string JSON text; of a custom tool its free text
+---@field custom? boolean
+---@field namespace? string
+
+---@class demo.Answer in no dialect yet
+---@field id string
+---@field created integer
+---@field model string
+---@field request cliproxy.json.Node
+---@field text string
+---@field pieces string[] of the text
+---@field calls demo.Call[] either these or a text
+---@field stop "stop"|"length"
+---@field usage { input: integer, output: integer }
+---@field include_usage? boolean
 
 local function tokens_of(text)
   return math.max(1, math.ceil(#text / 4))
@@ -30,43 +51,81 @@ local function pieces_of(text)
   return out
 end
 
+--- Pieces of `size` bytes, never through the middle of a character.
+local function slices(text, size)
+  local out, at = {}, 1
+  while at <= #text do
+    local last = math.min(at + size - 1, #text)
+    while last < #text and text:find("^[\128-\191]", last + 1) do
+      last = last + 1
+    end
+    out[#out + 1] = text:sub(at, last)
+    at = last + 1
+  end
+  return out
+end
+
 local function says(asked)
-  if asked.result then
-    return "The tool answered: " .. asked.result:sub(1, 400)
-  elseif asked.text == "" then
+  if asked.results then
+    return "The tool answered: " .. table.concat(asked.results, " | "):sub(1, SAID_MAX)
+  elseif asked.text == "" and #asked.media == 0 then
     return "Hello from cliproxy! You said nothing, so here is a greeting."
   end
-  return "Hello from cliproxy! You said: " .. asked.text:sub(1, 400)
+  local showed = #asked.media > 0 and " You showed: " .. table.concat(asked.media, ", ") or ""
+  return "Hello from cliproxy! You said: " .. asked.text:sub(1, SAID_MAX) .. showed
 end
 
---- Whether the text asks for this tool: by name, or by the word "tool".
-local function mentions(text, name)
-  text = text:lower()
-  return text:find(name:lower(), 1, true) or text:find(name:lower():gsub("_", " "), 1, true)
-    or text:find("%f[%a]tool%f[%A]")
+--- The text of an answer that must be JSON.
+local function structured(asked)
+  local form = asked.format.schema
+  if not form then
+    return json.encode(ordered("answer", says(asked)))
+  end
+  return schema.example(form, { text = asked.text, reply = says(asked) })
 end
 
+--- Whether the text names this tool, as it is written or with blanks.
+local function names(text, name)
+  name = name:lower()
+  local spoken = name:gsub("_", " ")
+  return text:find(name, 1, true) or text:find(spoken, 1, true)
+end
+
+--- The tools to call: those that the text names; where it names none, the first one if the text speaks of a tool, or
+--- if one must be called.
 local function choose(asked)
-  if asked.result or asked.choice == "none" or #asked.tools == 0 then
-    return nil
+  local chosen, first = {}, nil
+  if asked.results or asked.choice == "none" then
+    return chosen
   end
+  local text = asked.text:lower()
   for _, tool in ipairs(asked.tools) do
-    if tool.name == asked.forced then
-      return tool
+    if not asked.allowed or asked.allowed[tool.name] then
+      first = first or tool
+      if names(text, tool.name) then
+        table.insert(chosen, tool)
+      end
     end
   end
-  for _, tool in ipairs(asked.tools) do
-    if asked.text:lower():find(tool.name:lower(), 1, true) then
-      return tool
-    end
+  if #chosen == 0 and (asked.choice == "required" or text:find("%f[%a]tools?%f[%A]")) then
+    chosen[1] = first
   end
-  local first = asked.tools[1]
-  return (asked.choice == "required" or mentions(asked.text, first.name)) and first or nil
+  return asked.parallel == false and { chosen[1] } or chosen
+end
+
+local function call_of(tool, asked, id)
+  local arguments
+  if tool.custom then
+    arguments = asked.text ~= "" and asked.text:sub(1, SAID_MAX) or "example"
+  else
+    arguments = schema.arguments(tool.schema, { text = asked.text })
+  end
+  return { id = id, name = tool.name, arguments = arguments, custom = tool.custom, namespace = tool.namespace }
 end
 
 --- Cuts the answer after `max` tokens, as a model that runs into its limit.
 local function limited(answer, max)
-  if type(max) ~= "number" or max < 1 or answer.usage.output <= max or answer.tool then
+  if type(max) ~= "number" or max < 1 or answer.usage.output <= max or #answer.calls > 0 then
     return
   end
   for i = #answer.pieces, max + 1, -1 do
@@ -76,21 +135,28 @@ local function limited(answer, max)
   answer.stop, answer.usage.output = "length", #answer.pieces
 end
 
---- The answer, in no dialect yet.
-function M.answer(call, asked, how)
-  local bytes = json.encode(call.body)
-  local hash = crypto.hex_encode(crypto.sha256(bytes)):sub(1, 24)
-  local answer = { id = hash, created = CREATED, model = call.model, request = call.body, stop = "stop" }
-  local tool = choose(asked)
-  if tool then
-    answer.tool = { id = hash, name = tool.name, arguments = schema.example(tool.schema, asked.text) }
-    answer.text, answer.pieces = "", {}
-  else
-    answer.pieces = how.words and long(how.words) or pieces_of(says(asked))
-    answer.text = table.concat(answer.pieces)
+local function pieces(asked, how)
+  if asked.format then
+    return slices(structured(asked), JSON_PIECE)
   end
-  local output = tool and tokens_of(answer.tool.arguments) or #answer.pieces
-  answer.usage = { input = tokens_of(asked.all), output = output }
+  return how.words and long(how.words) or pieces_of(says(asked))
+end
+
+---@param call cliproxy.Call
+---@param asked demo.Asked
+---@param how table see demo_behaviour
+---@return demo.Answer
+function M.answer(call, asked, how)
+  local hash = crypto.hex_encode(crypto.sha256(json.encode(call.body))):sub(1, 24)
+  local answer = { id = hash, created = CREATED, model = call.model, request = call.body, stop = "stop", calls = {} }
+  local output = 0
+  for i, tool in ipairs(choose(asked)) do
+    answer.calls[i] = call_of(tool, asked, i == 1 and hash or hash .. "_" .. i)
+    output = output + tokens_of(answer.calls[i].arguments)
+  end
+  answer.pieces = #answer.calls > 0 and {} or pieces(asked, how)
+  answer.text = table.concat(answer.pieces)
+  answer.usage = { input = tokens_of(asked.all), output = output + #answer.pieces }
   answer.include_usage = asked.include_usage
   limited(answer, asked.max_tokens)
   return answer
@@ -116,22 +182,6 @@ function M.with_error(events, make)
     table.insert(out, event)
   end
   return out
-end
-
---- All text of a message's content: a string, or parts with `text`.
-function M.text_of(parts)
-  if type(parts) == "string" then
-    return parts
-  elseif json.kind(parts) ~= "array" then
-    return ""
-  end
-  local out = {}
-  for _, part in json.each(parts) do
-    if json.kind(part) == "object" and type(part.text) == "string" then
-      table.insert(out, part.text)
-    end
-  end
-  return table.concat(out, " ")
 end
 
 return M

@@ -1,7 +1,7 @@
 --- demo in Gemini generateContent.
-local content = require("lib.demo_content")
 local json = require("cliproxy.json")
 local ordered = require("lib.ordered")
+local read = require("lib.demo_read")
 
 local M = {}
 
@@ -30,54 +30,77 @@ local function either(node, camel, snake)
   return value
 end
 
-local function each(list)
-  return ipairs(json.kind(list) == "array" and list or {})
+local function seen(part)
+  local inline = either(part, "inlineData", "inline_data")
+  if json.kind(inline) == "object" then
+    return read.data(either(inline, "mimeType", "mime_type"), inline.data)
+  end
+  local file = either(part, "fileData", "file_data")
+  return json.kind(file) == "object" and read.url(either(file, "fileUri", "file_uri")) or nil
 end
 
-local function read_contents(body, asked, all)
-  for _, one in each(body.contents) do
-    if json.kind(one) == "object" then
-      local text = content.text_of(one.parts)
-      table.insert(all, text)
-      asked.result = nil
-      if one.role ~= "model" and text ~= "" then
-        asked.text = text
-      end
-      for _, part in each(one.parts) do
-        local result = either(part, "functionResponse", "function_response")
-        if json.kind(result) == "object" and json.present(result.response) then
-          asked.result = json.raw(result, "response")
-        end
-      end
+local function read_content(one, asked, all)
+  local text = read.text_of(one.parts)
+  table.insert(all, text)
+  asked.results = nil
+  if one.role ~= "model" then
+    read.heard(asked, text, read.media_of(one.parts, seen))
+  end
+  for _, part in read.items(one.parts) do
+    local result = either(part, "functionResponse", "function_response")
+    if json.kind(result) == "object" and json.present(result.response) then
+      read.result(asked, json.raw(result, "response"), read.media_of(result.parts, seen))
     end
   end
 end
 
+local function read_choice(body, asked)
+  local config = either(either(body, "toolConfig", "tool_config"), "functionCallingConfig", "function_calling_config")
+  local mode = json.kind(config) == "object" and type(config.mode) == "string" and config.mode:upper()
+  asked.choice = mode == "ANY" and "required" or mode == "NONE" and "none" or nil
+  local names = (mode == "ANY" or mode == "VALIDATED") and either(config, "allowedFunctionNames",
+    "allowed_function_names")
+  if json.kind(names) == "array" and #names > 0 then
+    read.allow(asked, names, function(name)
+      return name
+    end)
+  end
+end
+
 local function read_tools(body, asked)
-  for _, tool in each(body.tools) do
-    for _, declared in each(either(tool, "functionDeclarations", "function_declarations")) do
+  for _, tool in read.items(body.tools) do
+    for _, declared in read.items(either(tool, "functionDeclarations", "function_declarations")) do
       if json.kind(declared) == "object" and type(declared.name) == "string" then
         local schema = declared.parameters or either(declared, "parametersJsonSchema", "parameters_json_schema")
         table.insert(asked.tools, { name = declared.name, schema = schema })
       end
     end
   end
-  local config = either(either(body, "toolConfig", "tool_config"), "functionCallingConfig", "function_calling_config")
-  local mode = json.kind(config) == "object" and type(config.mode) == "string" and config.mode:upper()
-  asked.choice = mode == "ANY" and "required" or mode == "NONE" and "none" or nil
-  local names = mode == "ANY" and either(config, "allowedFunctionNames", "allowed_function_names")
-  asked.forced = json.kind(names) == "array" and names[1] or nil
+  read_choice(body, asked)
+end
+
+local function read_config(body, asked)
+  local config = either(body, "generationConfig", "generation_config")
+  asked.max_tokens = either(config, "maxOutputTokens", "max_output_tokens")
+  if either(config, "responseMimeType", "response_mime_type") == "application/json" then
+    local schema = either(config, "responseJsonSchema", "response_json_schema")
+      or either(config, "responseSchema", "response_schema")
+    asked.format = { schema = json.kind(schema) == "object" and schema or nil }
+  end
 end
 
 function M.read(body)
-  local asked, all = { text = "", tools = {} }, {}
+  local asked, all = read.asked(), {}
   local system = either(body, "systemInstruction", "system_instruction")
-  table.insert(all, json.kind(system) == "object" and content.text_of(system.parts) or "")
-  read_contents(body, asked, all)
+  table.insert(all, json.kind(system) == "object" and read.text_of(system.parts) or "")
+  for _, one in read.items(body.contents) do
+    if json.kind(one) == "object" then
+      read_content(one, asked, all)
+    end
+  end
   read_tools(body, asked)
+  read_config(body, asked)
   asked.all = table.concat(all, "\n")
-  asked.max_tokens = either(either(body, "generationConfig", "generation_config"), "maxOutputTokens",
-    "max_output_tokens")
   return asked
 end
 
@@ -91,10 +114,10 @@ local function reason_of(answer)
   return answer.stop == "length" and "MAX_TOKENS" or "STOP"
 end
 
-local function chunk(answer, part, reason, output)
+local function chunk(answer, parts, reason, output)
   return ordered(
     "candidates", json.array { ordered(
-      "content", ordered("parts", json.array { part }, "role", "model"),
+      "content", ordered("parts", json.array(parts), "role", "model"),
       "finishReason", reason,
       "index", 0
     ) },
@@ -104,26 +127,32 @@ local function chunk(answer, part, reason, output)
   )
 end
 
-local function call_part(answer)
-  return ordered("functionCall", ordered("name", answer.tool.name, "args", json.parse(answer.tool.arguments)))
+-- Without an id, as most models give it.
+local function call_part(call)
+  return ordered("functionCall", ordered("name", call.name, "args", json.parse(call.arguments)))
 end
 
 function M.whole(answer)
-  local part = answer.tool and call_part(answer) or ordered("text", answer.text)
-  return chunk(answer, part, reason_of(answer), answer.usage.output)
+  local parts = {}
+  for i, call in ipairs(answer.calls) do
+    parts[i] = call_part(call)
+  end
+  if #parts == 0 then
+    parts[1] = ordered("text", answer.text)
+  end
+  return chunk(answer, parts, reason_of(answer), answer.usage.output)
 end
 
+--- Each call in a chunk of its own.
 function M.events(answer)
   local events = {}
-  local function add(...)
-    table.insert(events, { data = json.encode(chunk(answer, ...)), ending = "\r\n" })
-  end
-  if answer.tool then
-    add(call_part(answer), "STOP", answer.usage.output)
-    return events
-  end
-  for i, piece in ipairs(answer.pieces) do
-    add(ordered("text", piece), i == #answer.pieces and reason_of(answer) or nil, i)
+  local calling = #answer.calls > 0
+  local list = calling and answer.calls or answer.pieces
+  for i, one in ipairs(list) do
+    local part = calling and call_part(one) or ordered("text", one)
+    local output = calling and math.floor(answer.usage.output * i / #list) or i
+    table.insert(events, { ending = "\r\n",
+      data = json.encode(chunk(answer, { part }, i == #list and reason_of(answer) or nil, output)) })
   end
   return events
 end

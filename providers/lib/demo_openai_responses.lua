@@ -3,6 +3,7 @@ local chat = require("lib.demo_openai_chat")
 local content = require("lib.demo_content")
 local json = require("cliproxy.json")
 local ordered = require("lib.ordered")
+local read = require("lib.demo_read")
 
 local M = { error = chat.error }
 
@@ -19,46 +20,105 @@ local function numbered(events, first)
   return events
 end
 
+-- Of a message's part or of an output's: images, files, audio.
+local function seen(part)
+  if part.type == "input_image" then
+    return read.url(part.image_url)
+  elseif part.type == "input_file" then
+    return read.url(part.file_data) or read.url(part.file_url)
+  end
+end
+
+local item_readers = {}
+
+function item_readers.message(item, asked, all)
+  local text = read.text_of(item.content)
+  table.insert(all, text)
+  if item.role == "user" then
+    asked.results = nil
+    read.heard(asked, text, read.media_of(item.content, seen))
+  elseif item.role == "assistant" then
+    asked.results = nil
+  end
+end
+
+function item_readers.function_call_output(item, asked, all)
+  read.result(asked, read.text_of(item.output), read.media_of(item.output, seen))
+  table.insert(all, asked.results[#asked.results])
+end
+
+item_readers.custom_tool_call_output = item_readers.function_call_output
+
+function item_readers.function_call(_, asked)
+  asked.results = nil
+end
+
+item_readers.custom_tool_call = item_readers.function_call
+
 local function read_items(body, asked)
   local all = {}
-  for _, item in json.each(body.input) do
-    if json.kind(item) == "object" then
-      asked.result = nil
-      if item.type == "function_call_output" then
-        asked.result = content.text_of(item.output)
-        table.insert(all, asked.result)
-      elseif item.type == nil or item.type == "message" then
-        local text = content.text_of(item.content)
-        table.insert(all, text)
-        asked.text = item.role == "user" and text or asked.text
-      end
+  for _, item in read.items(body.input) do
+    local kind = read.is_object(item) and (item.type == nil and "message" or item.type)
+    local reader = type(kind) == "string" and item_readers[kind]
+    if reader then
+      reader(item, asked, all)
     end
   end
   asked.all = asked.all .. table.concat(all, "\n")
 end
 
-local function read_tools(body, asked)
-  for _, tool in ipairs(json.kind(body.tools) == "array" and body.tools or {}) do
-    if json.kind(tool) == "object" and tool.type == "function" and type(tool.name) == "string" then
-      table.insert(asked.tools, { name = tool.name, schema = tool.parameters })
+local function read_tools(tools, asked, namespace)
+  for _, tool in read.items(tools) do
+    if read.is_object(tool) and type(tool.name) == "string" then
+      if tool.type == "namespace" and not namespace then
+        read_tools(tool.tools, asked, tool.name)
+      elseif tool.type == "function" or tool.type == "custom" then
+        table.insert(asked.tools, { name = tool.name, schema = tool.parameters, custom = tool.type == "custom",
+          namespace = namespace })
+      end
     end
   end
+end
+
+local function read_choice(body, asked)
   local choice = body.tool_choice
-  if json.kind(choice) == "object" then
-    asked.choice, asked.forced = "required", choice.name
+  if read.is_object(choice) then
+    if choice.type == "allowed_tools" then
+      asked.choice = choice.mode
+      read.allow(asked, choice.tools, function(tool)
+        return read.is_object(tool) and tool.name
+      end)
+    else
+      asked.choice = "required"
+      asked.allowed = type(choice.name) == "string" and { [choice.name] = true } or nil
+    end
   elseif type(choice) == "string" then
     asked.choice = choice
+  end
+  if body.parallel_tool_calls == false then
+    asked.parallel = false
+  end
+end
+
+local function read_format(body, asked)
+  local format = read.is_object(body.text) and body.text.format
+  local kind = read.is_object(format) and format.type
+  if kind == "json_object" or kind == "json_schema" then
+    asked.format = { schema = read.is_object(format.schema) and format.schema or nil }
   end
 end
 
 function M.read(body)
-  local asked = { text = "", tools = {}, all = type(body.instructions) == "string" and body.instructions .. "\n" or "" }
+  local asked = read.asked()
+  asked.all = type(body.instructions) == "string" and body.instructions .. "\n" or ""
   if type(body.input) == "string" then
     asked.text, asked.all = body.input, asked.all .. body.input
-  elseif json.kind(body.input) == "array" then
+  else
     read_items(body, asked)
   end
-  read_tools(body, asked)
+  read_tools(body.tools, asked)
+  read_choice(body, asked)
+  read_format(body, asked)
   asked.max_tokens = body.max_output_tokens
   return asked
 end
@@ -120,21 +180,29 @@ local function message_item(answer, status, parts)
     "role", "assistant")
 end
 
-local function call_item(answer, status, arguments)
-  local tool = answer.tool
-  return ordered("id", "fc_" .. answer.id, "type", "function_call", "status", status, "arguments", arguments,
-    "call_id", "call_" .. tool.id, "name", tool.name)
+local function call_item(call, status, arguments)
+  if call.custom then
+    return ordered("id", "ctc_" .. call.id, "type", "custom_tool_call", "status", status, "call_id",
+      "call_" .. call.id, "input", arguments, "name", call.name)
+  end
+  return ordered("id", "fc_" .. call.id, "type", "function_call", "status", status, "arguments", arguments,
+    "call_id", "call_" .. call.id, "name", call.name, "namespace", call.namespace)
 end
 
-local function final_item(answer)
-  if answer.tool then
-    return call_item(answer, "completed", answer.tool.arguments)
+local function final_items(answer)
+  local items = json.array {}
+  for i, call in ipairs(answer.calls) do
+    items[i] = call_item(call, "completed", call.arguments)
   end
-  return message_item(answer, answer.stop == "length" and "incomplete" or "completed", { text_part(answer.text) })
+  if #items == 0 then
+    local status = answer.stop == "length" and "incomplete" or "completed"
+    items[1] = message_item(answer, status, { text_part(answer.text) })
+  end
+  return items
 end
 
 function M.whole(answer)
-  return response(answer, "completed", json.array { final_item(answer) })
+  return response(answer, "completed", final_items(answer))
 end
 
 local function text_events(answer, add)
@@ -150,13 +218,28 @@ local function text_events(answer, add)
     text_part(answer.text))
 end
 
-local function call_events(answer, add)
-  local id, arguments = "fc_" .. answer.id, answer.tool.arguments
-  for _, piece in ipairs(content.halves(arguments)) do
-    add("response.function_call_arguments.delta", "item_id", id, "output_index", 0, "delta", piece)
+local function call_events(call, index, add)
+  local id = (call.custom and "ctc_" or "fc_") .. call.id
+  local kind = call.custom and "response.custom_tool_call_input" or "response.function_call_arguments"
+  for _, piece in ipairs(content.halves(call.arguments)) do
+    add(kind .. ".delta", "item_id", id, "output_index", index, "delta", piece)
   end
-  add("response.function_call_arguments.done", "item_id", id, "output_index", 0, "arguments", arguments,
-    "name", answer.tool.name)
+  if call.custom then
+    return add(kind .. ".done", "item_id", id, "output_index", index, "input", call.arguments)
+  end
+  add(kind .. ".done", "item_id", id, "output_index", index, "arguments", call.arguments, "name", call.name)
+end
+
+local function item_events(answer, index, item, add)
+  local call = answer.calls[index + 1]
+  add("response.output_item.added", "output_index", index,
+    "item", call and call_item(call, "in_progress", "") or message_item(answer, "in_progress", {}))
+  if call then
+    call_events(call, index, add)
+  else
+    text_events(answer, add)
+  end
+  add("response.output_item.done", "output_index", index, "item", item)
 end
 
 function M.events(answer)
@@ -166,12 +249,12 @@ function M.events(answer)
   end
   add("response.created", "response", response(answer, "in_progress", json.array {}))
   add("response.in_progress", "response", response(answer, "in_progress", json.array {}))
-  local opening = answer.tool and call_item(answer, "in_progress", "") or message_item(answer, "in_progress", {})
-  add("response.output_item.added", "output_index", 0, "item", opening);
-  (answer.tool and call_events or text_events)(answer, add)
-  add("response.output_item.done", "output_index", 0, "item", final_item(answer))
+  local items = final_items(answer)
+  for i, item in ipairs(items) do
+    item_events(answer, i - 1, item, add)
+  end
   local last = answer.stop == "length" and "response.incomplete" or "response.completed"
-  add(last, "response", response(answer, "completed", json.array { final_item(answer) }))
+  add(last, "response", response(answer, "completed", items))
   return numbered(events)
 end
 

@@ -315,6 +315,322 @@ describe("demo, conversations with tools", function()
   end)
 end)
 
+local BOTH = {
+  openai_chat = ',"tools":[{"type":"function","function":{"name":"get_weather","parameters":%s}},'
+    .. '{"type":"function","function":{"name":"get_time","parameters":%s}},'
+    .. '{"type":"function","function":{"name":"unused"}}]',
+  openai_responses = ',"tools":[{"type":"function","name":"get_weather","parameters":%s},'
+    .. '{"type":"function","name":"get_time","parameters":%s},{"type":"function","name":"unused"}]',
+  anthropic = ',"tools":[{"name":"get_weather","input_schema":%s},{"name":"get_time","input_schema":%s},'
+    .. '{"name":"unused","input_schema":{"type":"object"}}]',
+  gemini = ',"tools":[{"functionDeclarations":[{"name":"get_weather","parametersJsonSchema":%s},'
+    .. '{"name":"get_time","parameters":%s},{"name":"unused"}]}]',
+}
+local PLACE = '{"type":"object","properties":{"city":{"type":"string"}}}'
+
+-- The names of the calls that a whole answer makes.
+local CALLED = {
+  openai_chat = function(answer)
+    local out = {}
+    for i, call in json.each(answer.choices[1].message.tool_calls or json.parse("[]")) do
+      out[i] = (call["function"] or call.custom).name
+    end
+    return out
+  end,
+  openai_responses = function(answer)
+    local out = {}
+    for i, item in json.each(answer.output) do
+      out[i] = item.name
+    end
+    return out
+  end,
+  anthropic = function(answer)
+    local out = {}
+    for i, block in json.each(answer.content) do
+      out[i] = block.name
+    end
+    return out
+  end,
+  gemini = function(answer)
+    local out = {}
+    for i, one in json.each(answer.candidates[1].content.parts) do
+      out[i] = one.functionCall and one.functionCall.name
+    end
+    return out
+  end,
+}
+
+-- A request whose text is `text`, with further fields.
+local function asks(dialect, text, more)
+  return (say(dialect, more):gsub("Good day", text))
+end
+
+local function both(dialect)
+  return (BOTH[dialect]:gsub("%%s", function()
+    return PLACE
+  end))
+end
+
+local ONE_AT_A_TIME = {
+  openai_chat = ',"parallel_tool_calls":false', openai_responses = ',"parallel_tool_calls":false',
+  anthropic = ',"tool_choice":{"type":"auto","disable_parallel_tool_use":true}',
+}
+local ONLY_TIME = {
+  openai_chat = ',"tool_choice":{"type":"allowed_tools","allowed_tools":{"mode":"required","tools":['
+    .. '{"type":"function","function":{"name":"get_time"}}]}}',
+  openai_responses = ',"tool_choice":{"type":"allowed_tools","mode":"required","tools":[{"type":"function",'
+    .. '"name":"get_time"}]}',
+  anthropic = ',"tool_choice":{"type":"tool","name":"get_time"}',
+  gemini = ',"toolConfig":{"functionCallingConfig":{"mode":"ANY","allowedFunctionNames":["get_time"]}}',
+}
+
+describe("demo, several tools", function()
+  for dialect in pairs(SAY) do
+    local function called(text, more)
+      local out = run(dialect, "demo", asks(dialect, text, both(dialect) .. (more or "")))
+      assert.equal(200, out.status, out.body)
+      return CALLED[dialect](assert(json.parse(out.body)))
+    end
+
+    it("calls those that the text names, in " .. dialect, function()
+      assert.same({ "get_weather", "get_time" }, called "get_weather and get time, please")
+      assert.same({ "get_time" }, called "get_time")
+      assert.same({}, called "Good day")
+    end)
+
+    it("calls only those that are allowed, in " .. dialect, function()
+      assert.same({ "get_time" }, called("get_weather and get_time", ONLY_TIME[dialect]))
+      assert.same({ "get_time" }, called("Good day", ONLY_TIME[dialect]))
+      if ONE_AT_A_TIME[dialect] then
+        assert.same({ "get_weather" }, called("get_weather and get_time", ONE_AT_A_TIME[dialect]))
+      end
+    end)
+  end
+
+  local function streamed(dialect)
+    return events_of(run(dialect, "demo", asks(dialect, "get_weather, get_time", both(dialect)), { stream = true }))
+  end
+
+  it("streams them by index in Chat Completions", function()
+    local ids, arguments = {}, {}
+    for _, event in ipairs(streamed "openai_chat") do
+      local delta = event.document and event.document.choices[1].delta
+      for _, call in json.ipairs(delta and delta.tool_calls or json.array {}) do
+        local i = call.index + 1
+        ids[i] = ids[i] or call.id
+        arguments[i] = (arguments[i] or "") .. call["function"].arguments
+      end
+    end
+    assert.same({ '{"city":"Paris"}', '{"city":"Paris"}' }, arguments)
+    assert.are_not.equal(ids[1], ids[2])
+  end)
+
+  it("streams one item after the other in Responses", function()
+    local events = streamed "openai_responses"
+    local open, done = nil, {}
+    for i, event in ipairs(events) do
+      local document = event.document
+      assert.equal(i - 1, document.sequence_number)
+      if event.type == "response.output_item.added" then
+        assert.is_nil(open)
+        open = document.item.id
+      elseif event.type == "response.output_item.done" then
+        assert.same({ open, #done }, { document.item.id, document.output_index })
+        open = nil
+        table.insert(done, document.item.name)
+      elseif document.item_id then
+        assert.equal(open, document.item_id)
+      end
+    end
+    assert.same({ "get_weather", "get_time" }, done)
+    assert.equal(2, #events[#events].document.response.output)
+  end)
+
+  it("streams one block after the other in Messages", function()
+    assert.matches("^message_start content_block_start ping content_block_delta content_block_delta "
+      .. "content_block_delta content_block_stop content_block_start content_block_delta .*content_block_stop message_delta message_stop$",
+      types_of(streamed "anthropic"))
+    local indexes = {}
+    for _, event in ipairs(streamed "anthropic") do
+      if event.type == "content_block_start" then
+        table.insert(indexes, event.document.index)
+      end
+    end
+    assert.same({ 0, 1 }, indexes)
+  end)
+
+  it("streams each in a chunk of its own in generateContent", function()
+    local events = streamed "gemini"
+    assert.equal(2, #events)
+    for i, name in ipairs { "get_weather", "get_time" } do
+      local candidate = events[i].document.candidates[1]
+      assert.same({ 1, name, i == 2 and "STOP" or nil }, { #candidate.content.parts,
+        candidate.content.parts[1].functionCall.name, candidate.finishReason })
+    end
+  end)
+end)
+
+describe("demo, results of tools", function()
+  local function answer(dialect, body)
+    local out = run(dialect, "demo", body)
+    assert.equal(200, out.status, out.body)
+    return out.body
+  end
+
+  it("tells them all, in their order", function()
+    local bodies = {
+      openai_chat = '{"messages":[{"role":"user","content":"x"},{"role":"tool","tool_call_id":"a","content":"rain"},'
+        .. '{"role":"tool","tool_call_id":"b","content":[{"type":"text","text":"noon"}]}]}',
+      openai_responses = '{"input":[{"role":"user","content":"x"},{"type":"function_call_output","call_id":"a",'
+        .. '"output":"rain"},{"type":"custom_tool_call_output","call_id":"b","output":[{"type":"input_text",'
+        .. '"text":"noon"}]}]}',
+      anthropic = '{"messages":[{"role":"user","content":"x"},{"role":"user","content":[{"type":"tool_result",'
+        .. '"tool_use_id":"a","content":"rain"},{"type":"tool_result","tool_use_id":"b","content":[{"type":"text",'
+        .. '"text":"noon"}]}]}]}',
+    }
+    for dialect, body in pairs(bodies) do
+      local said = answer(dialect, body)
+      assert.truthy(said:find("The tool answered: rain | noon", 1, true), dialect .. ": " .. said)
+    end
+    local said = answer("gemini", '{"contents":[{"role":"user","parts":[{"functionResponse":{"name":"a","response":'
+      .. '{"r":"rain"}}},{"functionResponse":{"name":"b","response":{"r":"noon"}}}]}]}')
+    assert.equal('The tool answered: {"r":"rain"} | {"r":"noon"}',
+      json.parse(said).candidates[1].content.parts[1].text)
+  end)
+
+  it("forgets them once the conversation has gone on", function()
+    assert.truthy(answer("openai_chat", '{"messages":[{"role":"tool","content":"rain"},{"role":"assistant",'
+      .. '"content":"It rains."},{"role":"user","content":"Thanks"}]}'):find("You said: Thanks", 1, true))
+    assert.truthy(answer("anthropic", '{"messages":[{"role":"user","content":[{"type":"tool_result","tool_use_id":"a",'
+      .. '"content":"rain"}]},{"role":"assistant","content":"It rains."},{"role":"user","content":"Thanks"}]}')
+      :find("You said: Thanks", 1, true))
+  end)
+
+  it("sees an image among them", function()
+    assert.truthy(answer("anthropic", '{"messages":[{"role":"user","content":[{"type":"tool_result","tool_use_id":"a",'
+      .. '"content":[{"type":"image","source":{"type":"base64","media_type":"image/png","data":"aGVsbG8="}}]}]}]}')
+      :find("image/png (5 bytes)", 1, true))
+  end)
+end)
+
+describe("demo, what the user shows", function()
+  local SHOWS = {
+    openai_chat = '{"messages":[{"role":"user","content":[{"type":"text","text":"Look"},{"type":"image_url",'
+      .. '"image_url":{"url":"data:image/png;base64,aGVsbG8="}}]}]}',
+    openai_responses = '{"input":[{"role":"user","content":[{"type":"input_text","text":"Look"},'
+      .. '{"type":"input_image","image_url":"data:image/png;base64,aGVsbG8="}]}]}',
+    anthropic = '{"messages":[{"role":"user","content":[{"type":"text","text":"Look"},{"type":"image","source":'
+      .. '{"type":"base64","media_type":"image/png","data":"aGVsbG8="}}]}]}',
+    gemini = '{"contents":[{"role":"user","parts":[{"text":"Look"},{"inline_data":{"mime_type":"image/png",'
+      .. '"data":"aGVsbG8="}}]}]}',
+  }
+  for dialect, body in pairs(SHOWS) do
+    it("is told in " .. dialect, function()
+      local out = run(dialect, "demo", body).body
+      assert.truthy(out:find("You said: Look You showed: image/png (5 bytes)", 1, true), out)
+    end)
+  end
+end)
+
+describe("demo, structured output", function()
+  local FORMATS = {
+    openai_chat = ',"response_format":{"type":"json_schema","json_schema":{"name":"x","schema":%s}}',
+    openai_responses = ',"text":{"format":{"type":"json_schema","name":"x","schema":%s}}',
+    anthropic = ',"output_config":{"format":{"type":"json_schema","schema":%s}}',
+    gemini = ',"generationConfig":{"responseMimeType":"application/json","responseJsonSchema":%s}',
+  }
+  local TEXT_OF = {
+    openai_chat = function(answer) return answer.choices[1].message.content end,
+    openai_responses = function(answer) return answer.output[1].content[1].text end,
+    anthropic = function(answer) return answer.content[1].text end,
+    gemini = function(answer) return answer.candidates[1].content.parts[1].text end,
+  }
+  local function formatted(dialect, schema, options)
+    local more = FORMATS[dialect]:gsub("%%s", function()
+      return schema
+    end)
+    return run(dialect, "demo", say(dialect, more), options)
+  end
+
+  for dialect in pairs(FORMATS) do
+    it("fits the schema in " .. dialect, function()
+      assert.equal(ARGUMENTS, TEXT_OF[dialect](assert(json.parse(formatted(dialect, SCHEMA).body))))
+    end)
+
+    it("comes in pieces in " .. dialect, function()
+      local writes = formatted(dialect, SCHEMA, { stream = true }).writes
+      assert.is_true(#writes >= 3, table.concat(writes))
+      assert.is_nil(table.concat(writes):find("Hello from cliproxy", 1, true))
+    end)
+  end
+
+  it("is an object where only JSON is asked for", function()
+    local answer = json.parse(run("openai_chat", "demo", say("openai_chat",
+      ',"response_format":{"type":"json_object"}')).body)
+    assert.equal(TEXT, json.parse(TEXT_OF.openai_chat(answer)).answer)
+    answer = json.parse(run("gemini", "demo", say("gemini", ',"generation_config":{"response_mime_type":'
+      .. '"application/json"}')).body)
+    assert.equal(TEXT, json.parse(TEXT_OF.gemini(answer)).answer)
+  end)
+
+  it("keeps to the limits of a schema", function()
+    local function example(schema)
+      return TEXT_OF.openai_chat(json.parse(formatted("openai_chat", schema).body))
+    end
+    assert.equal('["example","example"]', example '{"type":"ARRAY","minItems":2,"items":{"type":"STRING"}}')
+    assert.equal("[]", example '{"type":"array","maxItems":0,"items":{"type":"string"}}')
+    assert.equal('"exa"', example '{"type":"string","maxLength":3}')
+    assert.equal('"example   "', example '{"type":"string","minLength":10}')
+    assert.equal('"2026-01-01T12:00:00Z"', example '{"type":"string","format":"date-time"}')
+    assert.equal("-3", example '{"type":"integer","maximum":-3}')
+    assert.equal("0.5", example '{"type":"number","exclusiveMinimum":0,"exclusiveMaximum":1,"minimum":0}')
+    assert.equal("8", example '{"type":"integer","minimum":5,"multipleOf":4}')
+    assert.equal('{"a":"example","b":1}', example('{"allOf":[{"properties":{"a":{"type":"string"}},"required":["a"]},'
+      .. '{"$ref":"#/$defs/b~1c"}],"$defs":{"b/c":{"properties":{"b":{"type":"integer"}},"required":["b"]}}}'))
+    assert.equal('{"e":"x"}', example '{"properties":{"e":{"allOf":[{"enum":["x","y"]}]}}}')
+    assert.equal('{"n":1}', example '{"properties":{"n":{"anyOf":[{"type":"null"},{"type":"integer"}]}}}')
+    assert.equal(('{"answer":%q}'):format(TEXT), example '{"properties":{"answer":{"type":"string"}}}')
+  end)
+
+  it("follows the results of tools, not instead of a call", function()
+    local more = TOOLS.openai_chat .. FORMATS.openai_chat:gsub("%%s", "{}")
+    local choice = json.parse(run("openai_chat", "demo", say("openai_chat", more)).body).choices[1]
+    assert.equal("tool_calls", choice.finish_reason)
+  end)
+end)
+
+describe("demo, tools that take free text", function()
+  it("in Responses, whole and streamed", function()
+    local body = asks("openai_responses", "Use the tool", ',"tools":[{"type":"custom","name":"shell"}]')
+    local item = json.parse(run("openai_responses", "demo", body).body).output[1]
+    assert.same({ "custom_tool_call", "shell", "Use the tool" }, { item.type, item.name, item.input })
+    assert.matches("^call_", item.call_id)
+    local events = events_of(run("openai_responses", "demo", body, { stream = true }))
+    assert.matches("output_item%.added response%.custom_tool_call_input%.delta .*custom_tool_call_input%.done "
+      .. "response%.output_item%.done response%.completed$", types_of(events))
+  end)
+
+  it("in Chat Completions, whole and streamed", function()
+    local body = asks("openai_chat", "Use the tool", ',"tools":[{"type":"custom","custom":{"name":"shell"}}]')
+    local call = json.parse(run("openai_chat", "demo", body).body).choices[1].message.tool_calls[1]
+    assert.same({ "custom", "shell", "Use the tool" }, { call.type, call.custom.name, call.custom.input })
+    local input = {}
+    for _, event in ipairs(events_of(run("openai_chat", "demo", body, { stream = true }))) do
+      local delta = event.document and event.document.choices[1].delta
+      for _, piece in json.ipairs(delta and delta.tool_calls or json.array {}) do
+        table.insert(input, piece.custom.input)
+      end
+    end
+    assert.equal("Use the tool", table.concat(input))
+  end)
+
+  it("tells a tool's namespace in Responses", function()
+    local item = json.parse(run("openai_responses", "demo", asks("openai_responses", "get_time",
+      ',"tools":[{"type":"namespace","name":"clock","tools":[{"type":"function","name":"get_time"}]}]')).body).output[1]
+    assert.same({ "function_call", "get_time", "clock" }, { item.type, item.name, item.namespace })
+  end)
+end)
+
 describe("demo told to misbehave", function()
   for dialect in pairs(SAY) do
     it("fails with a status in " .. dialect, function()
@@ -378,7 +694,15 @@ describe("demo told to misbehave", function()
     for _, body in ipairs { "{}", '{"messages":3,"input":{},"contents":"x","tools":[1,null,{}],"tool_choice":[]}',
       '{"messages":[1,null],"input":[1,[]],"contents":[null,3],"system":[{"text":1}],"tools":{"a":1}}',
       '{"messages":[{"role":"user","content":[null,{"text":3}]}],"input":[{"type":3}],'
-        .. '"contents":[{"parts":[1]}],"max_tokens":"x"}' } do
+        .. '"contents":[{"parts":[1]}],"max_tokens":"x"}',
+      '{"tool_choice":{"type":3,"name":4,"allowed_tools":5,"function":6},"response_format":{"type":"json_schema",'
+        .. '"json_schema":7},"text":{"format":8},"output_config":9,"generationConfig":{"responseMimeType":'
+        .. '"application/json","responseSchema":1},"tools":[{"type":"namespace","name":"n","tools":2},'
+        .. '{"functionDeclarations":[3]}],"toolConfig":{"functionCallingConfig":{"mode":"any",'
+        .. '"allowedFunctionNames":[4]}},"messages":[{"role":"user","content":[{"type":"image","source":5},'
+        .. '{"type":"image_url","image_url":6}]},{"role":"tool","content":7}],"input":[{"type":"function_call_output",'
+        .. '"output":[8]},{"role":"user","content":[{"type":"input_image","image_url":9}]}],'
+        .. '"contents":[{"parts":[{"inlineData":1},{"fileData":{"fileUri":2}},{"functionResponse":3}]}]}' } do
       for dialect in pairs(SAY) do
         assert.equal(200, run(dialect, "demo", body).status, dialect .. " " .. body)
       end
