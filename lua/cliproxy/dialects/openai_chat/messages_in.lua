@@ -70,8 +70,11 @@ local KNOWN_NAMED = { name = true, arguments = true, input = true }
 
 local function named(r, node, key, part)
   part.name = r:name(node, "name")
-  part.arguments = r:literal(node, key) or '""'
-  r:unknown(node, KNOWN_NAMED)
+  local arguments = r:literal(node, key)
+  part.arguments = arguments or '""'
+  if #node > (arguments and 2 or 1) then
+    r:unknown(node, KNOWN_NAMED)
+  end
   return part.name and part
 end
 
@@ -155,8 +158,18 @@ end
 
 -- Members of an answer that clients send back with it.
 local ECHOED = { annotations = true, reasoning_details = true }
-local KNOWN_ASSISTANT = known("refusal", "tool_calls", "function_call", "audio", "reasoning_content", "reasoning",
-  "annotations", "reasoning_details")
+local MEMBERS = { "role", "content", "name", "refusal", "tool_calls", "function_call", "audio",
+  "reasoning_content", "reasoning", "annotations", "reasoning_details" }
+local KNOWN_ASSISTANT = known(unpack(MEMBERS))
+
+-- Looking for unknown members reads all of them, long texts, too: so they are counted first.
+local function has_unknown(node)
+  local n = 0
+  for _, key in ipairs(MEMBERS) do
+    n = n + (json.node(node, key) ~= nil and 1 or 0)
+  end
+  return #node > n
+end
 
 local function read_rest(r, node)
   if json.present(node.audio) then
@@ -168,7 +181,9 @@ local function read_rest(r, node)
       r.ledger:drop(r:where(key), "it belongs to an earlier answer")
     end
   end
-  r:unknown(node, KNOWN_ASSISTANT)
+  if has_unknown(node) then
+    r:unknown(node, KNOWN_ASSISTANT)
+  end
 end
 
 local function assistant(r, node)

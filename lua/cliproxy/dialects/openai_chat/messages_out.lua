@@ -11,12 +11,24 @@ local M = {}
 
 local ID_RULE = tool_names.ID_RULES.openai_chat
 
-local function add(self, role, members)
-  self.messages[#self.messages + 1] = '{"role":"' .. role .. '",' .. members .. "}"
+local emit = parts_out.emit
+
+local OPEN = {}
+for _, role in ipairs { "developer", "system", "user", "assistant", "tool" } do
+  OPEN[role] = ',{"role":"' .. role .. '","content":'
 end
 
-local function name_of(turn)
-  return turn.name and ',"name":' .. turn.name or ""
+-- Begins a message; its content follows.
+local function open(self, role)
+  emit(self, self.messages == 0 and OPEN[role]:sub(2) or OPEN[role])
+  self.messages = self.messages + 1
+end
+
+local function close(self, turn)
+  if turn and turn.name then
+    emit(self, ',"name":', turn.name)
+  end
+  emit(self, "}")
 end
 
 local function call_id(self, part)
@@ -34,7 +46,7 @@ end
 -- System --------------------------------------------------------------------------------------------------------
 
 -- One message with one string: some servers take no second one, and no list.
-local function system(self, parts, more)
+local function system(self, parts, turn)
   local texts = {}
   for _, part in ipairs(parts) do
     parts_out.drop_cache(self, part)
@@ -46,8 +58,9 @@ local function system(self, parts, more)
     end
   end
   if texts[1] then
-    add(self, self.caps.developer_role and "developer" or "system",
-      '"content":' .. literal.concat(texts, "\\n\\n") .. more)
+    open(self, self.caps.developer_role and "developer" or "system")
+    emit(self, literal.concat(texts, "\\n\\n"))
+    close(self, turn)
   end
 end
 
@@ -79,26 +92,31 @@ local function result(self, part, media)
     media[#media + 1] = { result = part, parts = rest }
     shown = literal.is_empty(shown) and '"The result follows in the next message of the user."' or shown
   end
-  add(self, "tool", '"tool_call_id":' .. call_id(self, part) .. ',"content":' .. mark_error(self, part, shown))
+  open(self, "tool")
+  emit(self, mark_error(self, part, shown), ',"tool_call_id":', call_id(self, part))
+  close(self)
 end
 
 local function label(self, part)
   local name = part.name and " (" .. part.name .. ")" or ""
-  return parts_out.text_part(text.quote(("From the result of call %s%s:"):format(self.ids[part.id] or part.id, name)))
+  return text.quote(("From the result of call %s%s:"):format(self.ids[part.id] or part.id, name))
 end
 
 local function send_media(self, media)
-  local out = {}
-  for _, entry in ipairs(media) do
-    out[#out + 1] = label(self, entry.result)
+  if not media[1] then
+    return
+  end
+  open(self, "user")
+  for i, entry in ipairs(media) do
+    emit(self, (i == 1 and "[" or ",") .. '{"type":"text","text":', label(self, entry.result), "}")
     for _, part in ipairs(entry.parts) do
       self.c.ledger:change(conversation.path(self.c, part), "goes in a message of the user behind the results")
-      out[#out + 1] = parts_out.part(self, part)
+      emit(self, ",")
+      parts_out.part(self, part)
     end
   end
-  if out[1] then
-    add(self, "user", '"content":[' .. table.concat(out, ",") .. "]")
-  end
+  emit(self, "]")
+  close(self)
 end
 
 local function user(self, turn)
@@ -111,9 +129,10 @@ local function user(self, turn)
     end
   end
   send_media(self, media)
-  local content = parts_out.content(self, parts)
-  if content then
-    add(self, "user", '"content":' .. content .. name_of(turn))
+  if parts[1] then
+    open(self, "user")
+    parts_out.content(self, parts)
+    close(self, turn)
   end
 end
 
@@ -138,15 +157,15 @@ local function said(list)
   return literal.concat(groups, "\\n\\n")
 end
 
-local function call(self, part)
-  local name = tools_out.name(self.c, self.caps, part.name)
-  local head = '{"id":' .. call_id(self, part)
+local function emit_call(self, part, separator)
+  local name = text.quote(tools_out.name(self.c, self.caps, part.name))
+  local kind, key = "function", "arguments"
   if part.custom then
-    return head .. ',"type":"custom","custom":{"name":' .. text.quote(name) .. ',"input":'
-      .. conversation.arguments_of(part) .. "}}"
+    kind, key = "custom", "input"
   end
-  return head .. ',"type":"function","function":{"name":' .. text.quote(name) .. ',"arguments":'
-    .. conversation.arguments_of(part) .. "}}"
+  emit(self, separator .. '{"id":', call_id(self, part))
+  emit(self, ',"type":"' .. kind .. '","' .. kind .. '":{"name":', name, ',"' .. key .. '":')
+  emit(self, conversation.arguments_of(part), "}}")
 end
 
 -- Thoughts go back to a server that told them in the open and wants them; never those of another model.
@@ -177,8 +196,8 @@ function ADD.reasoning(self, part, message)
   end
 end
 
-function ADD.tool_call(self, part, message)
-  message.calls[#message.calls + 1] = call(self, part)
+function ADD.tool_call(_, part, message)
+  message.calls[#message.calls + 1] = part
 end
 
 local function content_of(self, message)
@@ -188,7 +207,8 @@ local function content_of(self, message)
   elseif self.caps.content_parts == false then
     return shown and literal.concat({ shown, refusal }, "\\n\\n") or refusal
   end
-  return "[" .. (shown and parts_out.text_part(shown) .. "," or "") .. '{"type":"refusal","refusal":' .. refusal .. "}]"
+  local said_first = shown and '{"type":"text","text":' .. shown .. "}," or ""
+  return "[" .. said_first .. '{"type":"refusal","refusal":' .. refusal .. "}]"
 end
 
 local function assistant(self, turn)
@@ -207,21 +227,25 @@ local function assistant(self, turn)
   if not content and not calls[1] then
     return
   end
+  open(self, "assistant")
   -- Not "": with calls beside it some servers would write their calls as text.
-  local members = '"content":' .. (content or "null")
+  emit(self, content or "null")
   if message.thoughts[1] then
-    members = members .. ',"' .. self.caps.reasoning_field .. '":' .. literal.concat(message.thoughts, "\\n\\n")
+    emit(self, ',"' .. self.caps.reasoning_field .. '":', literal.concat(message.thoughts, "\\n\\n"))
+  end
+  for i, part in ipairs(calls) do
+    emit_call(self, part, i == 1 and ',"tool_calls":[' or ",")
   end
   if calls[1] then
-    members = members .. ',"tool_calls":[' .. table.concat(calls, ",") .. "]"
+    emit(self, "]")
   end
-  add(self, "assistant", members .. name_of(turn))
+  close(self, turn)
 end
 
 local TURN = { user = user, assistant = assistant }
 
 function TURN.system(self, turn)
-  system(self, turn.parts, name_of(turn))
+  system(self, turn.parts, turn)
 end
 
 local function note_prefill(self, turns)
@@ -231,20 +255,21 @@ local function note_prefill(self, turns)
   end
 end
 
---- The value of `messages`.
+--- Appends the value of `messages`.
 ---@param c cliproxy.Conversation
 ---@param target cliproxy.Target
----@return cliproxy.JsonText
-function M.encode(c, target)
+---@param out string[] pieces of the body
+function M.encode(c, target, out)
   ---@type cliproxy.openai_chat.Out
-  local self = { c = c, target = target, caps = target.caps or {}, messages = {}, ids = {} }
-  system(self, c.system, "")
+  local self = { c = c, target = target, caps = target.caps or {}, out = out, n = #out, messages = 0, ids = {} }
+  emit(self, "[")
+  system(self, c.system)
   local turns = conversation.joined(c)
   for _, turn in ipairs(turns) do
     TURN[turn.role](self, turn)
   end
+  emit(self, "]")
   note_prefill(self, turns)
-  return "[" .. table.concat(self.messages, ",") .. "]"
 end
 
 return M

@@ -1,4 +1,5 @@
---- Content for a provider: texts as one string where that says it all, else as a list of parts.
+--- Content for a provider: texts as one string where that says it all, else as a list of parts. Everything is appended
+--- to the pieces of the body, so that no long text is copied before they are joined.
 local conversation = require("cliproxy.conversation")
 local crypto = require("cliproxy.crypto")
 local literal = require("cliproxy.literal")
@@ -6,12 +7,37 @@ local media = require("cliproxy.dialects.openai_responses.media")
 
 local M = {}
 
+local sub = string.sub
+
 ---@class cliproxy.openai_chat.Out a request that is being written
 ---@field c cliproxy.Conversation
 ---@field target cliproxy.Target
 ---@field caps cliproxy.Caps
----@field messages string[] JSON texts
+---@field out string[] pieces of the body
+---@field n integer of them
+---@field messages integer written so far
 ---@field ids table<string, string> ids of calls as the target has them
+
+--- Appends pieces.
+---@param self cliproxy.openai_chat.Out
+---@param a string
+---@param b? string
+---@param c? string
+function M.emit(self, a, b, c)
+  local out, n = self.out, self.n + 1
+  out[n] = a
+  if b then
+    n = n + 1
+    out[n] = b
+  end
+  if c then
+    n = n + 1
+    out[n] = c
+  end
+  self.n = n
+end
+
+local emit = M.emit
 
 local function path(self, part, field)
   return conversation.path(self.c, part, field)
@@ -65,39 +91,37 @@ end
 
 -- Parts ---------------------------------------------------------------------------------------------------------
 
----@param text cliproxy.Literal
----@return string
-function M.text_part(text)
-  return '{"type":"text","text":' .. text .. "}"
-end
-
-local DETAILS = { ['"auto"'] = true, ['"low"'] = true, ['"high"'] = true }
-
 local function refuse(self, part, why)
   self.c.ledger:refuse(path(self, part), why)
 end
 
--- The literal of a data URL.
-local function data_url(media_type, data)
-  return media.head(media_type) .. data:sub(2)
+-- A data URL that ends its string.
+local function emit_url(self, media_type, data)
+  emit(self, media.head(media_type), sub(data, 2))
 end
+
+local DETAILS = { ['"auto"'] = true, ['"low"'] = true, ['"high"'] = true }
 
 local PART = {}
 
 function PART.image(self, part)
   if self.caps.images == false then
     return refuse(self, part, "it reads no images")
-  end
-  local url = part.data and data_url(part.media_type or "image/png", part.data) or part.url
-  if not url then
+  elseif not part.data and not part.url then
     return refuse(self, part, "it is an image without data and URL")
   end
-  local detail = part.detail
-  if detail and not DETAILS[detail] then
-    self.c.ledger:warn(path(self, part, "detail"), "it knows low, high and auto")
-    detail = nil
+  emit(self, '{"type":"image_url","image_url":{"url":')
+  if part.data then
+    emit_url(self, part.media_type or "image/png", part.data)
+  else
+    emit(self, part.url)
   end
-  return '{"type":"image_url","image_url":{"url":' .. url .. (detail and ',"detail":' .. detail or "") .. "}}"
+  if DETAILS[part.detail] then
+    emit(self, ',"detail":', part.detail)
+  elseif part.detail then
+    self.c.ledger:warn(path(self, part, "detail"), "it knows low, high and auto")
+  end
+  emit(self, "}}")
 end
 
 local function filename(self, part)
@@ -120,8 +144,9 @@ function PART.document(self, part)
       self.c.ledger:warn(path(self, part, field), "its files have no " .. field)
     end
   end
-  return '{"type":"file","file":{"filename":' .. filename(self, part) .. ',"file_data":'
-    .. data_url(part.media_type or "application/pdf", part.data) .. "}}"
+  emit(self, '{"type":"file","file":{"filename":', filename(self, part), ',"file_data":')
+  emit_url(self, part.media_type or "application/pdf", part.data)
+  emit(self, "}}")
 end
 
 local FORMATS = { ["audio/wav"] = "wav", ["audio/x-wav"] = "wav", ["audio/wave"] = "wav", ["audio/mpeg"] = "mp3",
@@ -136,48 +161,55 @@ function PART.audio(self, part)
   elseif not part.data then
     return refuse(self, part, "it takes audio by its content, not by its URL")
   end
-  return '{"type":"input_audio","input_audio":{"data":' .. part.data .. ',"format":"' .. format .. '"}}'
+  emit(self, '{"type":"input_audio","input_audio":{"data":', part.data, ',"format":"' .. format .. '"}}')
 end
 
---- A part of a user's message; nil where it is refused.
+--- Appends a part of a user's message that is no text.
 ---@param self cliproxy.openai_chat.Out
 ---@param part cliproxy.Part
----@return string?
 function M.part(self, part)
   local write = PART[part.kind]
   if part.wants_citations then
     self.c.ledger:warn(path(self, part, "citations"), "it does not cite documents")
   end
   if part.file_id and not part.data and not part.url then
-    return self.c.ledger:refuse(path(self, part, "file_id"), "a file belongs to the provider that keeps it")
+    self.c.ledger:refuse(path(self, part, "file_id"), "a file belongs to the provider that keeps it")
   elseif not write then
-    return refuse(self, part, ("a part of kind %q cannot stand here"):format(tostring(part.kind)))
+    refuse(self, part, ("a part of kind %q cannot stand here"):format(tostring(part.kind)))
   elseif self.caps.content_parts == false then
-    return refuse(self, part, "it takes texts alone")
+    refuse(self, part, "it takes texts alone")
+  else
+    write(self, part)
   end
-  return write(self, part)
 end
 
---- The content of a user's message.
+local function one_string(texts, n, count, caps)
+  return n == count and (n == 1 or caps.content_parts == false) and literal.concat(texts, "\\n\\n") or nil
+end
+
+--- Appends the content of a user's message: a string or a list.
 ---@param self cliproxy.openai_chat.Out
----@param parts cliproxy.Part[]
----@return cliproxy.JsonText? content a string or a list; nil: there is nothing in it
+---@param parts cliproxy.Part[] one at least
 function M.content(self, parts)
-  local out, texts = {}, {}
-  for _, part in ipairs(parts) do
+  local texts, n = {}, 0
+  for i, part in ipairs(parts) do
     M.drop_cache(self, part)
-    local text = M.text_of(self, part)
-    if text then
-      texts[#texts + 1] = text
-      out[#out + 1] = M.text_part(text)
+    texts[i] = M.text_of(self, part)
+    n = n + (texts[i] and 1 or 0)
+  end
+  local all = one_string(texts, n, #parts, self.caps)
+  if all then
+    return emit(self, all)
+  end
+  for i, part in ipairs(parts) do
+    emit(self, i == 1 and "[" or ",")
+    if texts[i] then
+      emit(self, '{"type":"text","text":', texts[i], "}")
     else
-      out[#out + 1] = M.part(self, part)
+      M.part(self, part)
     end
   end
-  if #texts == #out and (#texts == 1 or texts[1] and self.caps.content_parts == false) then
-    return literal.concat(texts, "\\n\\n")
-  end
-  return out[1] and "[" .. table.concat(out, ",") .. "]"
+  emit(self, "]")
 end
 
 return M

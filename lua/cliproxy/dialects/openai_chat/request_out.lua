@@ -165,7 +165,8 @@ end
 function M.encode(c, target)
   local caps = target.caps or {}
   local out = { '{"model":' .. text.quote(target.model) }
-  put(out, "messages", messages_out.encode(c, target))
+  out[2] = ',"messages":'
+  messages_out.encode(c, target, out)
   put_tools(out, c, caps)
   put(out, "response_format", response_format(c, caps))
   local word = effort(c, caps)
