@@ -229,7 +229,9 @@ local function parts_of(context, content)
     if read then
       failure = read(context, block, parts)
       has_calls = has_calls or kind == "tool_use"
-      searched = (kind == "text" or kind == "tool_use") and nil or searched
+      if kind == "text" or kind == "tool_use" then
+        searched = nil
+      end
     elseif M.is_search(block) then
       searched = block
     else
