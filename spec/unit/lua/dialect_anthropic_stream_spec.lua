@@ -389,3 +389,56 @@ describe("streams and whole answers of Anthropic's", function()
     assert.same({ "tool_calls", 3, 2 }, { again.stop, again.usage.input, again.usage.output })
   end)
 end)
+
+-- Every value of every event replaced by other kinds: nothing raises, and the sink hears one end.
+describe("hostile streams", function()
+  local WHOLE = { START, begin(0, '{"type":"thinking","thinking":"","signature":""}'),
+    delta(0, '{"type":"thinking_delta","thinking":"t"}'), delta(0, '{"type":"signature_delta","signature":'
+      .. '"c2ln"}'), close(0),
+    begin(1, '{"type":"text","text":"","citations":[]}'), delta(1, '{"type":"text_delta","text":"a"}'),
+    delta(1, '{"type":"citations_delta","citation":{"type":"web_search_result_location","url":"u","cited_text":"q"}}'),
+    close(1), begin(2, '{"type":"tool_use","id":"i","name":"f","input":{}}'),
+    delta(2, '{"type":"input_json_delta","partial_json":"{}"}'), close(2),
+    ending("tool_use", '{"output_tokens":3,"output_tokens_details":{"thinking_tokens":1}}', ',"stop_details":{'
+      .. '"type":"x",'
+      .. '"explanation":"e"}'), '{"type":"error","error":{"type":"api_error","message":"m"}}', STOP }
+
+  local function scalars(data)
+    local out = {}
+    for at, to in data:gmatch('()"[^"]*"()') do
+      out[#out + 1] = { at, to - 1 }
+    end
+    for at, to in data:gmatch(':()%d+()') do
+      out[#out + 1] = { at, to - 1 }
+    end
+    for at, to in data:gmatch(":()%b{}()") do
+      out[#out + 1] = { at, to - 1 }
+    end
+    return out
+  end
+
+  it("never raise", function()
+    local count = 0
+    for i, data in ipairs(WHOLE) do
+      for _, place in ipairs(scalars(data)) do
+        for _, other in ipairs { "null", "7", '"z"', "[]", "{}", "true", "1e400", "-1" } do
+          local list = { unpack(WHOLE) }
+          list[i] = data:sub(1, place[1] - 1) .. other .. data:sub(place[2] + 1)
+          local out, ends = {}, 0
+          local encoder = anthropic.stream_encoder(context(), function(bytes) out[#out + 1] = bytes end)
+          local finish, fail = encoder.finish, encoder.fail
+          encoder.finish = function() ends = ends + 1 finish() end
+          encoder.fail = function(failure) ends = ends + 1 fail(failure) end
+          local feed = anthropic.stream_decoder(context(), encoder)
+          for _, one in ipairs(list) do
+            feed { type = "message", data = one }
+          end
+          feed(nil)
+          count = count + 1
+          assert.equal(1, ends, list[i])
+        end
+      end
+    end
+    assert.truthy(count > 500, count)
+  end)
+end)

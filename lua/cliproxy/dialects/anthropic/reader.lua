@@ -16,6 +16,9 @@ local find, sub = string.find, string.sub
 ---@field turn integer the message, from 0
 ---@field list? string the list of blocks that is read: "content", or "content[2].content" of a tool's result
 ---@field index? integer the block, from 0
+---@field deferred? boolean a tool asked to be loaded later
+---@field thinking? cliproxy.Reasoning
+---@field effort? string
 local Reader = {}
 Reader.__index = Reader
 

@@ -11,7 +11,10 @@ local KNOWN = {
 -- Hints that a tool may carry.
 local function hints(r, node)
   if r:flag(node, "defer_loading") then
-    r.ledger:warn(r:where("defer_loading"), "all tools are sent at once")
+    -- Agents defer dozens: one word to the client is enough.
+    local note = r.deferred and r.ledger.drop or r.ledger.warn
+    r.deferred = true
+    note(r.ledger, r:where("defer_loading"), "all tools are sent at once")
   end
   if r:flag(node, "eager_input_streaming") then
     r.ledger:drop(r:where("eager_input_streaming"), "inputs come as they are made")
