@@ -1,96 +1,22 @@
 --- From a committed reply to the client's answer: head, relay or hooks, and the last words of what broke.
+local answer_translated = require("cliproxy.answer_translated")
 local attempt = require("cliproxy.attempt")
 local decide = require("cliproxy.decide")
 local errors = require("cliproxy.errors")
+local filters = require("cliproxy.filters")
 local headers = require("cliproxy.headers")
 local json = require("cliproxy.json")
 local log = require("cliproxy.log")
+local parts = require("cliproxy.answer_parts")
 local pump = require("cliproxy.pump")
 local reframe = require("cliproxy.reframe")
-local show = require("cliproxy.show")
+local translate_answer = require("cliproxy.translate_answer")
+local upstream_error = require("cliproxy.upstream_error")
 
 local M = {}
 
-local find = string.find
-
--- Of most answers these are all the headers of our own. Filled in and read at once: nothing waits in between.
-local PLAIN = { ["x-cliproxy-request-id"] = "" }
-local STREAMED = { ["x-cliproxy-request-id"] = "", ["cache-control"] = "no-cache", ["x-accel-buffering"] = "no" }
-
---- Our own headers of an answer; the provider's pass beside them. To be used before anything waits.
----@param work cliproxy.Work
----@param is_stream boolean
----@return table<string, string>
-local function head_of(work, is_stream)
-  local asked = work.model
-  if asked == work.target.model and not (work.warnings or work.show or work.cors) then
-    local head = is_stream and STREAMED or PLAIN
-    head["x-cliproxy-request-id"] = work.id
-    return head
-  end
-  local head = { ["x-cliproxy-request-id"] = work.id }
-  if is_stream then
-    head["cache-control"] = "no-cache"
-    head["x-accel-buffering"] = "no"
-  end
-  if asked and asked ~= work.target.model and not find(asked, "[^\33-\126]") then
-    head["x-cliproxy-model-asked"] = asked
-  end
-  if work.warnings then
-    head["x-cliproxy-warnings"] = table.concat(work.warnings, ", ")
-  end
-  if work.show == "upstream" then
-    head["x-cliproxy-upstream"] = show.line(work)
-  end
-  if work.cors then
-    for name, value in next, work.cors do
-      head[name] = value
-    end
-  end
-  return head
-end
-
---- The head goes out: from here on a failure ends the answer, and nothing runs again.
-local function begun(work)
-  work.first_at = work.exchange.age
-  if work.past_scripts then
-    work.past_scripts()
-  end
-end
-
---- Reads what the tap saw into the record.
-local function note_usage(work, reply)
-  local message
-  work.tokens_in, work.tokens_out, work.tokens_cached, message = reply:tokens()
-  if message and not work.note then
-    work.note = message
-  end
-end
-
---- The answer broke after its head was sent: an error in the dialect ends a stream, anything else is cut.
-local function break_off(work, reply, failure)
-  local exchange = work.exchange
-  work.note = failure.text
-  if work.script_error then
-    log.error(work.id .. " " .. work.script_error)
-  end
-  if exchange.ended or exchange.gone then
-    return
-  end
-  if not reply.is_stream then
-    return exchange:abort()
-  end
-  exchange:write(errors.stream_error(work.dialect, work.framing, failure, work.id))
-  exchange:finish()
-end
-
--- Why a reply broke: a script's own transport that raised, or the provider's server.
-local function why(work, reply, code, message)
-  if reply.script_failed then
-    return attempt.script_failure(work, "execute", message or reply.message)
-  end
-  return decide.broken(work, code, message, reply.kind)
-end
+local begun, break_off, head_of, note_usage, why = parts.begun, parts.break_off, parts.head_of, parts.note_usage,
+  parts.why
 
 local function relay(work, reply, is_stream, length)
   local exchange = work.exchange
@@ -127,7 +53,10 @@ local function failed(work, reply)
     view.work = work
     return script_kind(view)
   end
-  local _, failure, said = decide.read_failed(work, reply, classify)
+  local kind, failure, said = decide.read_failed(work, reply, classify)
+  if work.translation and kind ~= "auth" and kind ~= "signin" then
+    failure = translate_answer.failed(work, reply, said)
+  end
   if failure then
     local head = {}
     headers.copy_down(reply:headers(), head)
@@ -148,6 +77,7 @@ local function pump_events(work, reply)
   if not map then
     return failure
   end
+  map = filters.mapper(work, map)
   local exchange = work.exchange
   local head = {}
   for name, value in next, head_of(work, reply.is_stream) do
@@ -178,16 +108,8 @@ local function encoded(result)
   return nil, "a table that is no JSON (" .. tostring(text) .. ")"
 end
 
---- A whole answer that a hook may change.
-local function transform(work, reply, hook)
-  local document, message, code = reply:document()
-  if document == nil then
-    if code == "syntax" or code == "utf8" or code == "duplicate" or code == "depth" then
-      return errors.new("upstream_not_json", { provider = work.target.instance.name,
-        type = reply:header("content-type") or "text", text = message, where = work.snapshot.config.file })
-    end
-    return why(work, reply, code, message)
-  end
+-- What the provider's hook makes of a whole answer, as a body.
+local function hooked(work, document, hook)
   local ok, result
   if hook == "response" then
     ok, result = attempt.hook(work, hook, work.call, document)
@@ -195,20 +117,32 @@ local function transform(work, reply, hook)
     ok, result = attempt.hook(work, hook, document, work.call)
   end
   if not ok then
-    return result
+    return nil, result
   end
   local body, found = encoded(result == nil and document or result)
+  if body then
+    return body
+  end
+  return nil, errors.new("script_result", { hook = work.target.instance.owners[hook].name, found = found,
+    expected = "nil or a document" })
+end
+
+--- A whole answer that hooks may change: the provider's, then the filters'.
+local function transform(work, reply, hook)
+  local body, failure = parts.document(work, reply)
+  if body and hook then
+    body, failure = hooked(work, body, hook)
+  end
+  if body and work.translation then
+    return answer_translated.respond(work, reply, body)
+  elseif body and filters.has_answer_hooks(work, "response") then
+    body, failure = filters.response(work, body)
+  end
   if not body then
-    return errors.new("script_result", { hook = work.target.instance.owners[hook].name, found = found,
-      expected = "nil or a document" })
+    return failure
   end
   note_usage(work, reply)
-  local head = {}
-  headers.copy_down(reply:headers(), head)
-  for name, value in next, head_of(work, reply.is_stream) do
-    head[name] = value
-  end
-  head["content-type"], head["content-encoding"] = "application/json", nil
+  local head = parts.own_head(work, reply, "application/json", reply.is_stream)
   begun(work)
   work.exchange:respond(reply.status, head, body)
 end
@@ -224,6 +158,9 @@ local function own_failed(work, reply)
   end
   if not message then
     return failed(work, reply)
+  elseif work.translation then
+    return translate_answer.for_client(work, upstream_error.failure(work.translation.context.target, reply.status,
+      message))
   end
   local code = decide.kind(reply.status) == "auth" and "upstream_key" or "upstream_status"
   local failure = errors.new(code, { provider = instance.name, status = reply.status, text = message,
@@ -255,16 +192,34 @@ function M.give(work, reply)
     return why(work, reply, code, reply.message) -- it broke before there was anything to send on
   end
   local provider = instance.provider
-  if is_stream then
-    if instance.own or provider.event or work.withhold_usage then
+  if work.translation and not (provider.decode_response and not is_stream or provider.response and not is_stream) then
+    return answer_translated.give(work, reply, is_stream)
+  elseif is_stream then
+    if instance.own or provider.event or work.withhold_usage or filters.has_answer_hooks(work, "event") then
       return pump_events(work, reply)
     end
   elseif instance.own and provider.decode_response then
     return transform(work, reply, "decode_response")
   elseif provider.response then
     return transform(work, reply, "response")
+  elseif filters.has_answer_hooks(work, "response") then
+    return transform(work, reply)
   end
   return relay(work, reply, is_stream, length)
+end
+
+--- An answer that no provider was asked for.
+---@param work cliproxy.Work
+---@param body string
+function M.give_own(work, body)
+  work.status = 200
+  local head = {}
+  for name, value in next, head_of(work, false) do
+    head[name] = value
+  end
+  head["content-type"] = "application/json"
+  begun(work)
+  work.exchange:respond(200, head, body)
 end
 
 return M

@@ -2,13 +2,16 @@
 local budget = require("cliproxy.budget")
 local dialects = require("cliproxy.dialects")
 local errors = require("cliproxy.errors")
+local filters = require("cliproxy.filters")
 local headers = require("cliproxy.headers")
 local json = require("cliproxy.json")
-local live = require("cliproxy.live")
+local payload = require("cliproxy.payload")
 local reply_api = require("cliproxy.reply")
 local request_view = require("cliproxy.request_view")
+local script_failure = require("cliproxy.script_failure")
 local system = require("cliproxy.system")
 local text = require("cliproxy.text")
+local translate = require("cliproxy.translate")
 
 local M = {}
 
@@ -67,6 +70,17 @@ local function path_of(work, instance, model)
   return dialects.of(work.dialect).path(key)
 end
 
+-- Of a translated request: the client's query stays behind, it is about another API.
+local function translated_url(work, instance, translation)
+  local dialect = translation.context.target.dialect
+  local path = dialects.of(dialect).path(translation.path_key, escape_model(work.target.model), work.stream)
+  if not path then
+    return nil
+  end
+  local tail = dialect == "gemini" and work.stream and "?alt=sse" or ""
+  return (instance.options.base_url or "") .. path .. tail
+end
+
 local function url_of(work, entry, instance, model)
   local cached = work.dialect ~= "gemini" and work.endpoint.path
   local url = cached and entry.urls[cached]
@@ -87,23 +101,7 @@ local function url_of(work, entry, instance, model)
   return url
 end
 
---- A hook that raised, as the failure that the client sees.
----@param work cliproxy.Work
----@param hook string
----@param message string
----@return cliproxy.Failure
-function M.script_failure(work, hook, message)
-  message = tostring(message)
-  if not message:find(hook .. "()", 1, true) then
-    local place, rest = message:match("^([^:]+:%d+): (.*)$")
-    message = place and ("%s: %s(): %s"):format(place, hook, rest) or ("%s(): %s"):format(hook, message)
-  end
-  work.script_error = message
-  if message:find("new memory", 1, true) then
-    budget.collect() -- the garbage of this script goes before the next one adds its own
-  end
-  return errors.new("script_error", { text = (message:gsub("%.$", "")) .. ".", situation = live.situation(work.live) })
-end
+M.script_failure = script_failure.of
 
 --- Runs a hook of the target's provider under its budget.
 ---@param work cliproxy.Work
@@ -196,6 +194,9 @@ end
 
 --- Hooks may have left anything in the call: what cannot be sent is told, not raised.
 local function send(call, instance)
+  if rawget(call, "body") == nil and call.text then
+    call.body = call.text -- no hook looked at it
+  end
   if not instance.hooks then
     return reply_api.send(call)
   elseif type(call.headers) ~= "table" then
@@ -231,10 +232,49 @@ local function account_of(target)
   return accounts[1]
 end
 
+-- A translated body is text; hooks that look at it get a document.
+local LAZY_BODY = {
+  __index = function(call, key)
+    if key == "body" and rawget(call, "text") then
+      local document = json.parse(call.text)
+      rawset(call, "body", document)
+      return document
+    end
+  end,
+}
+
+-- Headers about an API that the translated request does not go to.
+local FOREIGN = { anthropic = "^openai%-", gemini = "^openai%-", openai_chat = "^anthropic%-",
+  openai_responses = "^anthropic%-" }
+
+local function drop_foreign_headers(up, dialect, stream)
+  for name in pairs(up) do
+    if name:find(FOREIGN[dialect]) or dialect == "gemini" and name:find("^anthropic%-") then
+      up[name] = nil
+    end
+  end
+  up.accept = stream and "text/event-stream" or "application/json"
+end
+
+-- What a translation changes of a call.
+local function translated(call, instance, translation)
+  local dialect = translation.context.target.dialect
+  call.text, call.body = translation.body, nil
+  if not instance.own then
+    call.dialect, call.framing = dialect, "sse"
+  end
+  return setmetatable(call, LAZY_BODY)
+end
+
 local function call_of(work, instance, account)
   local entry = prepared[account] or prepare(instance, account)
-  local model = work.target.model
-  local url = url_of(work, entry, instance, model)
+  local model, translation = work.target.model, work.translation
+  local url
+  if translation then
+    url = translated_url(work, instance, translation)
+  else
+    url = url_of(work, entry, instance, model)
+  end
   if not url and not instance.own and not instance.provider.execute then
     return nil, errors.new("operation_unsupported", { provider = instance.name, what = work.operation .. " operation" })
   end
@@ -242,6 +282,9 @@ local function call_of(work, instance, account)
   local show = up["x-cliproxy-show"]
   if show then
     work.show, up["x-cliproxy-show"] = show, nil
+  end
+  if translation then
+    drop_foreign_headers(up, translation.context.target.dialect, work.stream)
   end
   for name, value in next, entry.headers do
     up[name] = value
@@ -267,7 +310,7 @@ local function call_of(work, instance, account)
     call.proxy_url, call.unix_socket = instance.proxy_url, instance.unix_socket
     call.ca_file, call.http2 = instance.ca_file, instance.http2
   end
-  return call
+  return translation and translated(call, instance, translation) or call
 end
 
 --- Splices what a same-dialect request changes: the model, and `include_usage` where the instance asks for it.
@@ -288,23 +331,66 @@ local function splice(work, instance)
   end
 end
 
+-- Brings the request into a dialect that the instance speaks, as the filters leave it. The second result answers it
+-- without a provider.
+local function shape(work, target)
+  local instance = target.instance
+  if work.snapshot.filters then
+    local refused = filters.request(work, target)
+    if refused then
+      return refused
+    end
+  end
+  local translation, failure, body = translate.plan(work)
+  work.translation = translation
+  if not (translation or failure or body) then
+    translate.drop_foreign_state(work)
+    if not instance.own then
+      splice(work, instance)
+    end
+  end
+  return failure, body
+end
+
+-- The operator's rules, over the body in the dialect that goes to the provider's codec or server.
+local function apply_payload(work, call, instance)
+  local rules = work.snapshot.payload
+  local translation = work.translation
+  local facts = {
+    model = work.target.model, provider = instance.name, operation = work.operation,
+    dialect = translation and translation.context.target.dialect or work.dialect,
+  }
+  if translation then
+    call.text = payload.body(rules, call.text, facts)
+  else
+    payload.apply(rules, work.document, facts)
+  end
+end
+
 --- Makes the call and waits until its answer commits.
 ---@param work cliproxy.Work
 ---@param target cliproxy.Target
 ---@return cliproxy.Reply? reply also a failed one
 ---@return cliproxy.Failure? failure
+---@return string? body of an answer that needs no provider
 function M.run(work, target)
   local instance = target.instance
   local account = account_of(target)
   work.target, work.account, work.attempts = target, account, work.attempts + 1
-  if not instance.own then
-    splice(work, instance)
+  work.withhold_usage = nil
+  local failure, body = shape(work, target)
+  if failure or body then
+    return nil, failure, body
   end
-  local call, failure = call_of(work, instance, account)
+  local call
+  call, failure = call_of(work, instance, account)
   if not call then
     return nil, failure
   end
   work.call = call
+  if work.snapshot.payload then
+    apply_payload(work, call, instance)
+  end
   if instance.hooks then
     failure = instance.own and own_request(work, call) or run_hooks(work, call, account)
     if failure then
@@ -331,7 +417,7 @@ function M.discover_call(instance)
   for name, value in next, entry.headers do
     up[name] = value
   end
-  local dialect = instance.provider.dialects and instance.provider.dialects[1] or "openai_chat"
+  local dialect = instance.speaks and instance.speaks[1] or "openai_chat"
   local path = not instance.own and dialects.of(dialect).path("models", "", false) or ""
   return {
     operation = "models", dialect = dialect, model = "", stream = false, method = "GET",

@@ -97,6 +97,14 @@ local function where(work)
   return config.file .. (line and " (line " .. line .. ")" or "")
 end
 
+--- The dialect in which a provider answers.
+---@param work cliproxy.Work
+---@return cliproxy.Dialect
+function M.upstream_dialect(work)
+  local translation = work.translation
+  return dialects.of(translation and translation.context.target.dialect or work.dialect)
+end
+
 --- Reads a failed answer (status ≥ 400, body held): its kind, and the failure to answer with; no failure: the answer
 --- passes as it is.
 ---@param work cliproxy.Work
@@ -108,7 +116,7 @@ end
 function M.read_failed(work, reply, classify)
   local status, body = reply.status, reply.held
   local document = json.parse(body)
-  local message, code = dialects.of(work.dialect).own_error(document)
+  local message, code = M.upstream_dialect(work).own_error(document)
   local kind
   if classify then
     kind = classify { status = status, headers = reply:headers(), body = body, error = document }

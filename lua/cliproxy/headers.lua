@@ -55,6 +55,17 @@ end
 
 M.up, M.down = M.set(M.to_upstream), M.set(M.to_client)
 
+--- Of an answer whose body is made anew: those to the client that do not describe the body.
+M.without_body = (function()
+  local rows = {}
+  for _, row in ipairs(M.to_client) do
+    if not row.name:find("^content%-") then
+      rows[#rows + 1] = row
+    end
+  end
+  return M.set(rows)
+end)()
+
 --- Copies what may pass to the client from `from` into `into`.
 ---@param from table<string, string> of the provider, lower-case names
 ---@param into table<string, string>

@@ -9,7 +9,9 @@ local M = {}
 ---@alias cliproxy.Literal string JSON text of a string: "\"Hello\\n\""
 ---@alias cliproxy.JsonText string JSON text of any value
 
-local find, sub = string.find, string.sub
+local byte, find, sub = string.byte, string.find, string.sub
+
+local BACKSLASH = 92
 
 --- The literal of a child, or nil where it is no string.
 ---@param node cliproxy.json.Node
@@ -60,7 +62,17 @@ function M.is_blank(literal)
   if literal == nil or #literal == 2 then
     return true
   end
-  return not find(literal, '[^%s"]') or not find(literal:gsub("\\[ntr]", ""), '[^%s"]')
+  -- Over white space, written out or escaped, up to the first byte that is none.
+  local at = 2
+  while true do
+    at = find(literal, "[^ ]", at)
+    if byte(literal, at) ~= BACKSLASH then
+      return at == #literal
+    elseif not find(literal, "^[ntr]", at + 1) then
+      return false
+    end
+    at = at + 2
+  end
 end
 
 --- Several literals as one.

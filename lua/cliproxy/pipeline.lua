@@ -36,7 +36,12 @@ local M = {}
 ---@field target? cliproxy.Target
 ---@field account? cliproxy.Account
 ---@field attempts integer
+---@field filters? cliproxy.ActiveFilter[] those that apply
+---@field failed_script? string the filter's that failed
 ---@field call? cliproxy.Call
+---@field translation? cliproxy.Translation nil: the request passes in its own dialect
+---@field ledger? cliproxy.Ledger of the translation
+---@field estimated? integer tokens that were counted here
 ---@field withhold_usage? boolean
 ---@field cors? table<string, string>
 ---@field warnings? string[]
@@ -196,41 +201,18 @@ local function route(work)
   return plan
 end
 
-local function wrong_dialect(work, instance)
-  local speaks, paths = {}, {}
-  for _, name in ipairs(dialects.names) do
-    if instance.dialects[name] then
-      speaks[#speaks + 1] = name
-      paths[#paths + 1] = dialects.of(name).main_path
-    end
-  end
-  return errors.new("wrong_dialect", { provider = instance.name, speaks = table.concat(speaks, " and "),
-    dialect = work.dialect,
-    paths = table.concat(paths, " or "), param = work.model_in_body and "model" or nil })
-end
-
-local function wrong_target(work, target)
-  if target.instance.dialects[work.dialect] then
-    return nil
-  end
-  work.target = target
-  return wrong_dialect(work, target.instance)
-end
-
 --- The attempts over the plan, until `decide` says that one answers.
 ---@return cliproxy.Reply? reply
 ---@return cliproxy.Failure? failure
+---@return string? body of an answer that needs no provider
 local function attempts(work)
   local plan, failure = route(work)
   local at = 1
   while plan do
-    local target, reply = plan[at], nil
-    failure = wrong_target(work, target)
-    if not failure then
-      reply, failure = attempt.run(work, target)
-    end
+    local reply, body
+    reply, failure, body = attempt.run(work, plan[at])
     if not reply then
-      return nil, failure
+      return nil, failure, body
     end
     local verdict = decide.verdict(work, reply)
     if verdict == "answer" or verdict == "next" and not plan[at + 1] then
@@ -246,10 +228,12 @@ end
 --- Attempts and answer. Nil: answered.
 ---@return cliproxy.Failure?
 local function attempt_and_answer(work)
-  local reply, failure = attempts(work)
+  local reply, failure, body = attempts(work)
   if reply then
     failure = answer.give(work, reply)
     reply:close()
+  elseif body then
+    answer.give_own(work, body)
   end
   return failure
 end
@@ -257,7 +241,7 @@ end
 --- A changed script failed before anything was sent: once more on the generation before.
 local function on_the_former(work, failure, before)
   local failed, message = work.live, work.script_error or failure.text
-  local script = work.target and work.target.instance.script or work.snapshot.config.file
+  local script = rollback.script_of(work)
   rollback.rewind(work, before)
   work.past_scripts = function()
     work.past_scripts = nil

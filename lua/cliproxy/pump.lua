@@ -48,6 +48,47 @@ local function result_bytes(result, event, framing, started)
   return table.concat(out)
 end
 
+local function plain(event)
+  local data = event.data
+  if type(data) ~= "string" then
+    local ok, text = pcall(json.encode, data)
+    if not ok then
+      return nil, "an event whose data is no JSON (" .. tostring(text) .. ")"
+    end
+    data = text
+  end
+  return { type = type(event.type) == "string" and event.type or "", data = data }
+end
+
+--- What an event hook returned, as events; nil and what was found where it is nonsense.
+---@param result nil|false|table
+---@param event? cliproxy.Event what the hook was given
+---@return { type: string, data: string }[]?
+---@return string? found
+function M.events(result, event)
+  if result == nil then
+    return { event }
+  elseif result == false then
+    return {}
+  elseif type(result) ~= "table" then
+    return nil, type(result)
+  elseif result.data ~= nil then
+    result = { result }
+  end
+  local out = {}
+  for i, one in ipairs(result) do
+    if type(one) ~= "table" or one.data == nil then
+      return nil, "a list with " .. type(one) .. " in it"
+    end
+    local wrong
+    out[i], wrong = plain(one)
+    if not out[i] then
+      return nil, wrong
+    end
+  end
+  return out
+end
+
 -- A chunk that holds nothing but usage, which the client did not ask for.
 local function is_usage_chunk(event)
   local data = event.data

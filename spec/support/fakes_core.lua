@@ -286,7 +286,7 @@ function M.instance(name, provider, more)
       options = { base_url = "https://up.example/v1" },
     accounts = { { name = "default", api_key = "sk-secret" } }, dialects = dialects, auth = provider.auth or "bearer",
     timeouts = {}, models = {}, literals = {}, owners = owners, hooks = next(owners) ~= nil, models_ttl = 60,
-    own = provider.encode_request ~= nil,
+    own = provider.encode_request ~= nil, speaks = provider.dialects or { "openai_chat" },
   }
   for key, value in pairs(more or {}) do
     instance[key] = value

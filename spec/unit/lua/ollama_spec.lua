@@ -94,7 +94,9 @@ describe("ollama's answers", function()
   end)
 
   it("become chunks, with tool calls and the usage that was asked for", function()
-    local decode = ollama.stream_decoder(call_of('{"stream_options":{"include_usage":true}}', true))
+    local call = call_of('{"messages":[],"stream_options":{"include_usage":true}}', true)
+    assert(ollama.encode_request(call.body, call))
+    local decode = ollama.stream_decoder(call)
     local out = {}
     for _, line in ipairs({
       '{"model":"m","created_at":"x","message":{"content":"He"},"done":false}',

@@ -64,6 +64,100 @@ local function refused(exchange, status, code, text)
   assert.truthy(exchange.headers_sent["x-cliproxy-request-id"]:find("^req_"))
 end
 
+describe("a request of another dialect", function()
+  local ANTHROPIC = '{"model":"m","max_tokens":9,"top_k":5,"messages":[{"role":"user","content":"h\\u0069"}]}'
+  local CHAT_ANSWER = '{"id":"x","object":"chat.completion","created":1,"model":"up","choices":[{"index":0,"message":'
+    .. '{"role":"assistant","content":"yo \\ud83d"},"finish_reason":"stop"}],"usage":{"prompt_tokens":3,'
+    .. '"completion_tokens":4,"total_tokens":7}}'
+
+  local function ask(more)
+    more = more or {}
+    more.request = { path = "/v1/messages", query = "beta=true", body = more.body or ANTHROPIC,
+      headers = { host = "localhost", ["anthropic-version"] = "2023-06-01", ["anthropic-beta"] = "b", traceparent = "t" } }
+    more.reply = more.reply or fakes.reply { body = CHAT_ANSWER, headers = { ["content-type"] = "application/json",
+      ["content-encoding"] = "gzip", ["x-request-id"] = "up-1" } }
+    return run(more)
+  end
+
+  it("goes out in the provider's, without headers and query of the client's API", function()
+    local exchange = ask()
+    assert.equal("https://up.example/v1/chat/completions", upstream.call.url)
+    assert.truthy(upstream.body:find('"content":"h\\u0069"', 1, true), upstream.body)
+    local headers = upstream.call.headers
+    assert.same({ nil, nil, "t", "application/json" }, { headers["anthropic-version"], headers["anthropic-beta"],
+      headers.traceparent, headers.accept })
+    assert.equal(200, exchange.status)
+    assert.equal("yo \237\160\189", exchange:answer().content[1].text)
+    assert.same({ "application/json", nil, "up-1" }, { exchange.headers_sent["content-type"],
+      exchange.headers_sent["content-encoding"], exchange.headers_sent["x-request-id"] })
+  end)
+
+  it("names what could not be carried, or is refused where the proxy is strict", function()
+    assert.matches("^top_k;", ask().headers_sent["x-cliproxy-warnings"])
+    local exchange = ask { config = { strict = true } }
+    assert.equal(400, exchange.status)
+    assert.matches("top_k would be left out", exchange:answer().error.message)
+    assert.is_nil(upstream.call)
+  end)
+
+  it("shows the provider's hooks a document in the provider's dialect", function()
+    ask { provider = { dialects = { "openai_chat" }, shape = function(call)
+      assert.equal("openai_chat", call.dialect)
+      call.body.messages[1].content = "hooked"
+    end } }
+    assert.equal("hooked", json.parse(upstream.body).messages[1].content)
+  end)
+
+  it("gets a provider's failure as its own dialect has it", function()
+    local function failed(status, body, headers)
+      return ask { reply = fakes.reply { status = status, body = body, headers = headers or {} } }
+    end
+    local exchange = failed(429, '{"error":{"message":"slow down","type":"t","code":"rate_limit_exceeded"}}',
+      { ["retry-after"] = "7" })
+    assert.same({ 429, "rate_limit_error", "7" }, { exchange.status, exchange:answer().error.type,
+      exchange.headers_sent["retry-after"] })
+    exchange = failed(400, '{"error":{"message":"maximum context length is 8192 tokens","code":"context_length_exceeded"}}')
+    assert.equal(400, exchange.status)
+    assert.matches("^prompt is too long", exchange:answer().error.message)
+    assert.same({ 529, "overloaded_error" }, { failed(503, "<html>busy</html>").status,
+      failed(503, "{}"):answer().error.type })
+    assert.equal(502, failed(401, '{"error":{"message":"no","code":"invalid_api_key"}}').status)
+  end)
+
+  it("streams, and an error in the first event is answered with a status", function()
+    local function chunk(delta, finish)
+      return { data = ('{"id":"c","object":"chat.completion.chunk","created":1,"model":"up","choices":[{"index":0,"delta":%s,'
+        .. '"finish_reason":%s}]}'):format(delta, finish or "null") }
+    end
+    local body = ANTHROPIC:gsub("{", '{"stream":true,', 1)
+    local exchange = ask { body = body, reply = fakes.reply { events = { chunk('{"role":"assistant","content":""}'),
+      chunk('{"content":"yo"}'), chunk("{}", '"stop"'), { data = "[DONE]" } } } }
+    assert.matches('"text_delta","text":"yo"', exchange:output())
+    assert.matches("event: message_stop\n", exchange:output())
+    assert.is_true(exchange.complete)
+    exchange = ask { body = body, reply = fakes.reply { events = { chunk('{"role":"assistant","content":""}') } } }
+    assert.matches("event: error\n.*ended its stream", exchange:output())
+    assert.is_nil(exchange:output():find("message_stop", 1, true))
+    exchange = ask { body = body,
+      reply = fakes.reply { events = { { data = '{"error":{"message":"busy","type":"overloaded_error","code":503}}' } } } }
+    assert.equal(529, exchange.status)
+  end)
+
+  it("is answered as a stream or a whole, whichever way the provider answers", function()
+    local body = ANTHROPIC:gsub("{", '{"stream":true,', 1)
+    assert.matches("event: message_stop\n", ask { body = body }:output())
+  end)
+
+  it("is counted here where the provider does not count", function()
+    local exchange = run { request = { path = "/v1/messages/count_tokens",
+      body = '{"model":"m","messages":[{"role":"user","content":"hello there"}]}' } }
+    assert.equal(200, exchange.status)
+    assert.is_true(exchange:answer().input_tokens > 1)
+    assert.equal("local", exchange.headers_sent["x-cliproxy-estimate"])
+    assert.is_nil(upstream.call)
+  end)
+end)
+
 describe("a same-dialect request", function()
   it("passes byte for byte, and so does its answer", function()
     local exchange = run { reply = fakes.reply { body = '{ "choices" : [] }', usage = { input = 3, output = 4 } } }
@@ -157,13 +251,15 @@ describe("a request that cannot be taken", function()
     end)
   end
 
-  it("in a dialect that the provider does not speak, naming the one it does", function()
-    local exchange = run { request = { path = "/v1/messages", headers = { host = "localhost" } } }
+  it("with a field that the provider's dialect has no word for, naming both", function()
+    local exchange = run { request = { path = "/v1/messages",
+      body = '{"model":"m","max_tokens":9,"container":"c1","messages":[{"role":"user","content":"hi"}]}' } }
     assert.equal(400, exchange.status)
     local body = exchange:answer()
     assert.equal("error", body.type)
-    assert.truthy(body.error.message:find("provider groq speaks openai_chat; this request is anthropic. Send it to "
-      .. "/v1/chat/completions", 1, true), body.error.message)
+    assert.truthy(body.error.message:find("container cannot be sent to provider groq (OpenAI Chat Completions)", 1, true),
+      body.error.message)
+    assert.is_nil(upstream.call)
   end)
 
   it("for a provider that is off", function()

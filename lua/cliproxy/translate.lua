@@ -1,0 +1,223 @@
+--- Requests on their way to a provider that does not speak the client's dialect: which of its dialects, and the body
+--- in that dialect. docs/conversation.md says how codecs work; `translate_answer` brings the answer back.
+local completions = require("cliproxy.dialects.completions")
+local dialects = require("cliproxy.dialects")
+local embeddings = require("cliproxy.dialects.embeddings")
+local errors = require("cliproxy.errors")
+local foreign_state = require("cliproxy.foreign_state")
+local models = require("cliproxy.models")
+local reasoning_cache = require("cliproxy.reasoning_cache")
+local token_estimate = require("cliproxy.token_estimate")
+
+local M = {}
+
+---@class cliproxy.Translation of one attempt
+---@field client table the client's codec: a dialect, or completions
+---@field upstream table the provider's dialect
+---@field conversation? cliproxy.Conversation
+---@field common? table of an embedding
+---@field context cliproxy.Context
+---@field body string
+---@field path_key string the operation as the upstream's `path` knows it
+
+-- What the text of a refusal names.
+local function facts(work, dialect, entry)
+  return {
+    path = entry.path, provider = work.target.instance.name, title = dialects.of(dialect).title,
+    text = (entry.why:gsub("%.$", "")), param = entry.path,
+  }
+end
+
+---@param work cliproxy.Work
+---@param dialect string
+---@return cliproxy.Target
+local function target_of(work, dialect)
+  local instance, model = work.target.instance, work.target.model
+  return {
+    dialect = dialect, provider = instance.name, model = model, version = instance.options.version,
+    caps = models.caps(model, dialect, instance.caps, work.snapshot.config.models),
+  }
+end
+
+-- An estimate is asked for at most once an answer, and of most answers never.
+local function estimator(c, target)
+  local known
+  return function()
+    known = known or token_estimate.request(c, target.dialect)
+    return known
+  end
+end
+
+local function context_of(work, c, target)
+  local function remember(call_id, parts)
+    for _, part in ipairs(parts) do
+      if part.state and not part.state.origin then
+        part.state.origin = { dialect = target.dialect, provider = target.provider, model = target.model }
+      end
+    end
+    reasoning_cache.put(call_id, parts)
+  end
+  return {
+    id = work.id, conversation = c, target = target, framing = work.framing, remember = remember,
+    estimate = estimator(c, target),
+  }
+end
+
+--- What the ledger holds, as a failure or as warnings for the client.
+local function judge(work, dialect, ledger)
+  local refused = ledger.refused
+  if refused then
+    return errors.new("not_expressible", facts(work, dialect, refused))
+  end
+  local strict = work.snapshot.config.strict
+  for _, entry in ipairs(ledger.entries) do
+    if entry.warn and strict then
+      return errors.new("strict_refused", facts(work, dialect, entry))
+    end
+  end
+  work.ledger = ledger
+  if ledger.entries[1] then
+    local warnings = work.warnings or {} -- filters may have given some
+    for _, line in ipairs(ledger:warnings()) do
+      warnings[#warnings + 1] = line
+    end
+    work.warnings = warnings[1] and warnings or nil
+  end
+end
+
+-- The head that a decoder of requests gets beside the body.
+local function head_of(work)
+  return {
+    model = work.model, stream = work.stream, operation = work.operation == "count" and "count" or "generate",
+    version = work.dialect == "anthropic" and work.exchange:header("anthropic-version") or nil,
+  }
+end
+
+local function encode(work, client, c, dialect)
+  local target = target_of(work, dialect)
+  local upstream = dialects.of(dialect)
+  local body = upstream.encode_request(c, target)
+  local failure = judge(work, dialect, c.ledger)
+  if failure then
+    return nil, failure
+  end
+  ---@type cliproxy.Translation
+  return {
+    client = client, upstream = upstream, conversation = c, context = context_of(work, c, target), body = body,
+    path_key = c.operation,
+  }
+end
+
+local function generate(work, client, candidates)
+  local first
+  for _, dialect in ipairs(candidates) do
+    -- Decoded anew for each: encoders may leave marks in it, and a second try is rare.
+    local c, message, param = client.decode_request(work.document, head_of(work))
+    if not c then
+      return nil, errors.new("request_malformed", { text = message, param = param })
+    end
+    local translation, failure = encode(work, client, c, dialect)
+    if translation then
+      return translation
+    end
+    first = first or failure
+  end
+  return nil, first
+end
+
+local function embed(work, dialect)
+  local batch = work.endpoint.upstream == "embed_batch"
+  local common, message, param = embeddings.decode_request(work.dialect, work.document, head_of(work), batch)
+  if not common then
+    return nil, errors.new("request_malformed", { text = message, param = param })
+  end
+  local target = target_of(work, dialect)
+  local body, path_key = embeddings.encode_request(dialect, common, target)
+  local failure = judge(work, dialect, common.ledger)
+  if failure then
+    return nil, failure
+  end
+  return {
+    client = embeddings, upstream = embeddings, common = common, body = body, path_key = path_key,
+    context = { id = work.id, target = target, framing = "sse", conversation = common },
+  }
+end
+
+-- Dialects of an instance in which an operation can be asked for, best first.
+local function speakers(instance, operation)
+  local out = {}
+  for _, dialect in ipairs(instance.speaks) do
+    local upstream = dialects.of(dialect)
+    if operation == "embed" and embeddings.speaks[dialect]
+      or operation == "generate"
+      or operation == "count" and not instance.own and upstream.decode_count and upstream.path("count", "", false) then
+      out[#out + 1] = dialect
+    end
+  end
+  return out
+end
+
+local function unsupported(work)
+  return errors.new("operation_unsupported", { provider = work.target.instance.name,
+    what = work.operation .. " operation" })
+end
+
+--- Counts that the provider does not make: answered by an estimate of our own.
+local function estimate(work)
+  local client = dialects.of(work.dialect)
+  local c, message, param = client.decode_request(work.document, head_of(work))
+  if not c then
+    return nil, errors.new("request_malformed", { text = message, param = param })
+  end
+  work.estimated = token_estimate.request(c, work.target.instance.speaks[1] or work.dialect)
+  return nil, nil, client.encode_count(work.estimated)
+end
+
+M.estimate = estimate
+
+-- Whether a request of the client's own dialect goes on as it is.
+local function passes(work, instance)
+  if not instance.dialects[work.dialect] then
+    return false
+  elseif work.operation == "complete" then
+    local caps = models.caps(work.target.model, "openai_chat", instance.caps, work.snapshot.config.models)
+    return caps.completions ~= false
+  elseif work.operation == "count" and instance.own then
+    return false
+  end
+  return true
+end
+
+--- How a request reaches its target: nil where it passes in its own dialect; a translation; a failure; or the body of
+--- an answer that needs no provider (an estimated count).
+---@param work cliproxy.Work `target` is set
+---@return cliproxy.Translation? translation
+---@return cliproxy.Failure? failure
+---@return string? answer
+function M.plan(work)
+  local instance = work.target.instance
+  if passes(work, instance) then
+    return nil
+  end
+  local operation = work.operation == "complete" and "generate" or work.operation
+  local candidates = speakers(instance, operation)
+  if operation == "count" and not candidates[1] then
+    return estimate(work)
+  elseif not candidates[1] then
+    return nil, unsupported(work)
+  elseif operation == "embed" then
+    return embed(work, candidates[1])
+  end
+  local client = work.operation == "complete" and completions or dialects.of(work.dialect)
+  return generate(work, client, candidates)
+end
+
+--- Takes state of other dialects' providers out of a request that passes in its own dialect.
+---@param work cliproxy.Work
+function M.drop_foreign_state(work)
+  if foreign_state.may_be_in(work.dialect) and work.exchange:contains(foreign_state.MARK) then
+    foreign_state.remove(work.dialect, work.document)
+  end
+end
+
+return M
