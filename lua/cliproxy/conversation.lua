@@ -408,27 +408,33 @@ local DEFAULTS = {
   logit_bias = function(v) return v:find("^{%s*}$") ~= nil end,
 }
 
-local features = {}
-for field in pairs(M.FEATURES) do
-  features[#features + 1] = field
+-- What happens to a field that is not carried.
+local function settle(c, field)
+  local row, value, path = M.FEATURES[field], c[field], M.where(c, field)
+  if row[1] == "quiet" or DEFAULTS[field] and DEFAULTS[field](value) then
+    c.ledger:drop(path, row[2])
+  elseif row[1] == "warn" then
+    c.ledger:warn(path, row[2])
+  else
+    c.ledger:refuse(path, row[2])
+  end
 end
-table.sort(features)
 
---- Enters what an encoder does not carry into the ledger.
+--- Enters what an encoder does not carry into the ledger, in the order of the names.
 ---@param c cliproxy.Conversation
 ---@param carries table<string, boolean>
 function M.settle(c, carries)
-  for _, field in ipairs(features) do
-    local value, row = c[field], M.FEATURES[field]
-    if value ~= nil and not carries[field] then
-      local path = M.where(c, field)
-      if row[1] == "quiet" or DEFAULTS[field] and DEFAULTS[field](value) then
-        c.ledger:drop(path, row[2])
-      elseif row[1] == "warn" then
-        c.ledger:warn(path, row[2])
-      else
-        c.ledger:refuse(path, row[2])
-      end
+  local features, left = M.FEATURES, nil
+  for field in next, c do
+    if features[field] and not carries[field] then
+      left = left or {}
+      left[#left + 1] = field
+    end
+  end
+  if left then
+    table.sort(left)
+    for _, field in ipairs(left) do
+      settle(c, field)
     end
   end
 end

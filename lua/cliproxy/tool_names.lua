@@ -4,6 +4,8 @@ local crypto = require("cliproxy.crypto")
 
 local M = {}
 
+local find = string.find
+
 ---@class cliproxy.NameRule
 ---@field max integer characters
 ---@field allowed string Lua pattern class of what may stand in it: "[%w_-]"
@@ -28,9 +30,17 @@ M.ID_RULES = {
 
 local HASH_CHARS = 8
 
+-- Patterns of a class that were made before: of what stands outside it.
+local outside = setmetatable({}, { __index = function(made, allowed)
+  local pattern = allowed:gsub("^%[", "[^")
+  made[allowed] = pattern
+  return pattern
+end })
+
 local function obeys(name, rule)
-  return #name > 0 and #name <= rule.max and not name:find(rule.allowed:gsub("^%[", "[^"))
-    and (not rule.first or name:find("^" .. rule.first) ~= nil)
+  local length = #name
+  return length > 0 and length <= rule.max and not find(name, outside[rule.allowed])
+    and (not rule.first or find(name, "^" .. rule.first) ~= nil)
 end
 
 local function hash(name)
@@ -45,7 +55,7 @@ function M.fit(name, rule)
   if obeys(name, rule) then
     return name
   end
-  local clean = name:gsub(rule.allowed:gsub("^%[", "[^"), "_")
+  local clean = name:gsub(outside[rule.allowed], "_")
   if rule.first and not clean:find("^" .. rule.first) then
     clean = "_" .. clean
   end

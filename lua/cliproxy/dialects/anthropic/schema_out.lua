@@ -1,6 +1,7 @@
 --- JSON Schemas as Anthropic takes them: of an object, in lower case, closed where an answer is to follow them. Bytes
 --- that need no change stay as they are.
 local json = require("cliproxy.json")
+local memo = require("cliproxy.memo")
 
 local M = {}
 
@@ -81,22 +82,15 @@ local function typed(schema)
   return rest:sub(1, 1) == "}" and EMPTY or '{"type":"object",' .. rest
 end
 
---- The schema of a tool's input.
----@param schema? cliproxy.JsonText nil: none was given
----@param openapi? boolean
----@return cliproxy.JsonText? schema nil where it is not that of an object
----@return boolean changed
-function M.of_input(schema, openapi)
-  if openapi and schema then
+local of_input = memo.of(function(schema, openapi)
+  if openapi then
     schema = M.from_openapi(schema)
     if not schema then
       return nil, false
     end
   end
-  local document = schema and json.parse(schema)
-  if not schema then
-    return EMPTY, true
-  elseif json.kind(document) ~= "object" then
+  local document = json.parse(schema)
+  if json.kind(document) ~= "object" then
     return nil, false
   end
   local kind, out = document.type, schema
@@ -113,6 +107,18 @@ function M.of_input(schema, openapi)
   end
   json.close(document)
   return out, out ~= nil
+end)
+
+--- The schema of a tool's input.
+---@param schema? cliproxy.JsonText nil: none was given
+---@param openapi? boolean
+---@return cliproxy.JsonText? schema nil where it is not that of an object
+---@return boolean changed
+function M.of_input(schema, openapi)
+  if not schema then
+    return EMPTY, true
+  end
+  return of_input(schema, openapi)
 end
 
 local function is_object_schema(node)

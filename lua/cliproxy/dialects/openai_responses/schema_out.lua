@@ -1,5 +1,6 @@
 --- Schemas of tools and of structured output as OpenAI takes them: JSON Schema, a tool's of type "object".
 local json = require("cliproxy.json")
+local memo = require("cliproxy.memo")
 
 local M = {}
 
@@ -89,18 +90,19 @@ local function completed(node, text)
   return more == "" and text or "{" .. more .. text:sub(2)
 end
 
+local parameters = memo.of(function(schema, openapi)
+  schema = M.format(schema, openapi)
+  return with(schema, function(node)
+    return completed(node, schema)
+  end)
+end)
+
 --- The schema of a tool's input. One that has all that is needed stays byte for byte.
 ---@param schema? cliproxy.JsonText
 ---@param openapi? boolean
 ---@return cliproxy.JsonText
 function M.parameters(schema, openapi)
-  if not schema then
-    return NOTHING
-  end
-  schema = M.format(schema, openapi)
-  return with(schema, function(node)
-    return completed(node, schema)
-  end)
+  return schema and parameters(schema, openapi) or NOTHING
 end
 
 return M
