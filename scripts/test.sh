@@ -67,7 +67,7 @@ stage_unit() {
 
 stage_lua() {
   local spec
-  for spec in spec/unit/lua/*_spec.lua; do
+  for spec in spec/unit/lua/*_spec.lua spec/conformance/*_spec.lua; do
     suite "lua $(basename -s _spec.lua "$spec")" "$checked/cpx_lua" /usr/bin/busted -o plainTerminal "$spec"
   done
 }

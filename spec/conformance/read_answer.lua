@@ -66,7 +66,12 @@ function whole.openai_chat(document)
   got.text, got.refusal = member(message, "content") or "", member(message, "refusal") or ""
   got.reasoning = member(message, "reasoning_content") or ""
   for i, call in json.each(member(message, "tool_calls") or json.parse("[]")) do
-    got.calls[i] = { id = call.id, name = call["function"].name, input = call["function"].arguments }
+    local inner = call["function"] or call.custom
+    got.calls[i] = { id = call.id, name = inner.name, input = inner.arguments or inner.input }
+  end
+  local old = member(message, "function_call")
+  if old then
+    got.calls[1] = { name = old.name, input = old.arguments }
   end
   got.stop, got.model, got.usage = choice.finish_reason, document.model, chat_usage(member(document, "usage"))
   return got
@@ -89,11 +94,12 @@ local function chat_stream(events)
         for _, call in json.each(member(delta, "tool_calls") or json.parse("[]")) do
           local known = calls[call.index] or { pieces = {} }
           calls[call.index] = known
+          local inner = call["function"] or call.custom
           if call.id then
-            known.id, known.name = call.id, call["function"].name
+            known.id, known.name = call.id, inner.name
             got.calls[#got.calls + 1] = known
           end
-          collect(known.pieces, call["function"], "arguments")
+          collect(known.pieces, inner, inner.arguments and "arguments" or "input")
         end
       end
     end
@@ -121,8 +127,8 @@ function whole.openai_responses(document)
         got.reasoning = got.reasoning .. part.text
       end
       got.state = member(item, "encrypted_content") or got.state
-    elseif item.type == "function_call" then
-      got.calls[#got.calls + 1] = { id = item.call_id, name = item.name, input = item.arguments }
+    elseif item.type == "function_call" or item.type == "custom_tool_call" then
+      got.calls[#got.calls + 1] = { id = item.call_id, name = item.name, input = item.arguments or item.input }
     end
   end
   got.stop = member(document, "incomplete_details", "reason") or document.status
@@ -215,11 +221,12 @@ local function anthropic_close(got, block)
     start.thinking, start.signature = json.parse(text.thinking or '""'), json.parse(text.signature or '""')
   elseif start.type == "tool_use" then
     local input = json.parse(text.partial_json or '""')
-    -- The call's input as it was sent, byte for byte.
-    local made = json.parse((block.start:gsub('"input":{}', function()
-      return '"input":' .. (input ~= "" and input or "{}")
-    end)))
-    return made ~= nil and anthropic_block(got, made)
+    input = input ~= "" and input or "{}"
+    got.calls[#got.calls + 1] = { id = start.id, name = start.name, input = input } -- cut or not
+    got.echo[#got.echo + 1] = block.start:gsub('"input":{}', function()
+      return '"input":' .. input
+    end)
+    return
   end
   anthropic_block(got, json.parse(json.encode(start)))
 end
@@ -235,8 +242,10 @@ local function anthropic_stream(events)
       open = { start = json.raw(document, "content_block"), pieces = {} }
     elseif event.type == "content_block_delta" then
       local key = DELTAS[document.delta.type]
-      open.pieces[key] = open.pieces[key] or {}
-      collect(open.pieces[key], document.delta, key)
+      if key then
+        open.pieces[key] = open.pieces[key] or {}
+        collect(open.pieces[key], document.delta, key)
+      end
     elseif event.type == "content_block_stop" then
       anthropic_close(got, open)
       open = nil
@@ -280,7 +289,8 @@ local function gemini_chunk(got, document, text)
   local usage = member(document, "usageMetadata")
   if usage then
     got.usage = {
-      input = number(usage.promptTokenCount), cached = number(usage.cachedContentTokenCount),
+      input = (number(usage.promptTokenCount) or 0) + (number(usage.toolUsePromptTokenCount) or 0),
+      cached = number(usage.cachedContentTokenCount),
       output = (number(usage.candidatesTokenCount) or 0) + (number(usage.thoughtsTokenCount) or 0),
       reasoning = number(usage.thoughtsTokenCount),
     }

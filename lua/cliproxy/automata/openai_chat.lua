@@ -143,7 +143,7 @@ local CHUNK_CHOICE = members {
 
 local DELTA = members {
   role = { "string?", { "assistant" } }, content = "string|null?", refusal = "string|null?", tool_calls = "array?",
-  reasoning_content = "text?",
+  reasoning_content = "text?", annotations = { "array?", ANNOTATIONS },
 }
 
 local FRAGMENT = object { arguments = "string" }
@@ -196,7 +196,7 @@ end
 
 local function delta_kinds(delta)
   local n = 0
-  for _, name in ipairs { "content", "refusal", "tool_calls", "reasoning_content" } do
+  for _, name in ipairs { "content", "refusal", "tool_calls", "reasoning_content", "annotations" } do
     if json.present(delta[name]) then
       n = n + 1
     end

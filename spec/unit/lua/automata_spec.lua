@@ -29,6 +29,8 @@ local CHAT = sse {
   chunk(choice '"role":"assistant","content":"","refusal":null', NULL),
   chunk(choice '"content":"Hel"', NULL),
   chunk(choice '"content":"lo \\ud83d"', NULL),
+  chunk(choice('"annotations":[{"type":"url_citation","url_citation":{"url":"u","title":"t","start_index":0,'
+    .. '"end_index":2}}]'), NULL),
   chunk(choice('"tool_calls":[{"index":0,"id":"call_1","type":"function","function":{"name":"f","arguments":""}}]'),
     NULL),
   chunk(choice '"tool_calls":[{"index":0,"function":{"arguments":"{\\"a\\""}}]', NULL),
@@ -248,6 +250,7 @@ local MUTATIONS = {
     { "the role twice", '{"content":"Hel"}', '{"role":"assistant","content":"Hel"}', "role: it comes a second time" },
     { "an empty fragment", '{"content":"Hel"}', '{"content":""}', "an empty fragment" },
     { "a null fragment", '{"content":"Hel"}', '{"content":null}', "null behind the first delta" },
+    { "an annotation without its place", '"start_index":0,', "", "start_index: it is missing" },
     { "an empty delta", '{"content":"Hel"}', "{}", "it holds nothing" },
     { "two kinds at once", '{"content":"Hel"}', '{"content":"Hel","refusal":"No"}', "more than one kind" },
     { "a call that begins at 1", '"index":0,"id":"call_1"', '"index":1,"id":"call_1"', "index: 0 expected, got 1" },
@@ -520,6 +523,7 @@ for _, dialect in ipairs { "openai_chat", "openai_responses", "anthropic", "gemi
         end
         -- What may be there or not, and texts that nothing repeats later.
         local free = events[i]:find("event: ping", 1, true) or events[i]:find('"content":"', 1, true)
+          or dialect == "openai_chat" and events[i]:find('"annotations":[{', 1, true)
           or events[i]:find('"text":"H', 1, true) or events[i]:find("thinking_delta", 1, true)
           or events[i]:find("signature_delta", 1, true) or events[i]:find('"index":1,"id":"call_2"', 1, true)
         if not free or dialect == "openai_responses" then
