@@ -414,7 +414,8 @@ describe("a Chat stream, encoded:", function()
     local function call(i, id)
       return { "tool_start", i, { id = id, name = "f" } }
     end
-    local _, at = encode({ START, { "reasoning", '"a"' }, { "absorb", "reasoning", '"b"', 1 }, { "state", signature }, { "state", redacted }, { "reasoning", '"c"' }, { "text", '"x"' },
+    local _, at = encode({ START, { "reasoning", '"a"' }, { "absorb", "reasoning", '"b"', 1 },
+      { "state", signature }, { "state", redacted }, { "reasoning", '"c"' }, { "text", '"x"' },
       { "state", { kind = "thought", data = "T" } }, call(1, "one"), { "tool_end", 1 }, call(2, "two"),
       { "tool_end", 2 }, { "stop", "tool_calls" }, { "finish" } })
     assert.same({ { "one", {
