@@ -58,11 +58,8 @@ end
 ---@param text string
 ---@return string
 function M.quote(text)
-  if find(text, "[\128-\255]") then
-    text = M.utf8(text)
-  end
-  if find(text, '[%c"\\]') then
-    text = gsub(text, '[%c"\\]', escape)
+  if find(text, '[%c"\\\128-\255]') then
+    text = gsub(M.utf8(text), '[%c"\\]', escape)
   end
   return '"' .. text .. '"'
 end

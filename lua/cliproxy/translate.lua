@@ -69,14 +69,13 @@ local function judge(work, dialect, ledger)
   if refused then
     return errors.new("not_expressible", facts(work, dialect, refused))
   end
-  local strict = work.snapshot.config.strict
-  for _, entry in ipairs(ledger.entries) do
-    if entry.warn and strict then
-      return errors.new("strict_refused", facts(work, dialect, entry))
-    end
-  end
   work.ledger = ledger
   if ledger.entries[1] then
+    for _, entry in ipairs(work.snapshot.config.strict and ledger.entries or {}) do
+      if entry.warn then
+        return errors.new("strict_refused", facts(work, dialect, entry))
+      end
+    end
     local warnings = work.warnings or {} -- filters may have given some
     for _, line in ipairs(ledger:warnings()) do
       warnings[#warnings + 1] = line
@@ -143,8 +142,11 @@ local function embed(work, dialect)
   }
 end
 
--- Dialects of an instance in which an operation can be asked for, best first.
-local function speakers(instance, operation)
+-- By instance, collected with its generation, then by operation.
+---@type table<cliproxy.Instance, table<string, string[]>>
+local known_speakers = setmetatable({}, { __mode = "k" })
+
+local function find_speakers(instance, operation)
   local out = {}
   for _, dialect in ipairs(instance.speaks) do
     local upstream = dialects.of(dialect)
@@ -155,6 +157,21 @@ local function speakers(instance, operation)
     end
   end
   return out
+end
+
+-- Dialects of an instance in which an operation can be asked for, best first.
+local function speakers(instance, operation)
+  local of_instance = known_speakers[instance]
+  if not of_instance then
+    of_instance = {}
+    known_speakers[instance] = of_instance
+  end
+  local list = of_instance[operation]
+  if not list then
+    list = find_speakers(instance, operation)
+    of_instance[operation] = list
+  end
+  return list
 end
 
 local function unsupported(work)
