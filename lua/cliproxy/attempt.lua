@@ -260,6 +260,9 @@ end
 local function translated(call, instance, translation)
   local dialect = translation.context.target.dialect
   call.text, call.body = translation.body, nil
+  if call.operation == "complete" then
+    call.operation = "generate" -- an old completion goes on as a conversation
+  end
   if not instance.own then
     call.dialect, call.framing = dialect, "sse"
   end

@@ -100,6 +100,26 @@ describe("a request of another dialect", function()
     assert.is_nil(upstream.call)
   end)
 
+  it("tells a client that keeps its conversation in a thread to send it whole", function()
+    local exchange = ask { body = '{"model":"m","max_tokens":9,"thread":{"type":"create"},"messages":[{"role":"user",'
+      .. '"content":"hi"}]}' }
+    assert.equal(400, exchange.status)
+    local details = exchange:answer().error.details
+    assert.equal("thread_unsupported_request", details.error_code)
+    assert.same({ "thread" }, { details.unsupported[1], details.unsupported[2] })
+    assert.is_nil(upstream.call)
+  end)
+
+  it("is a conversation to the provider where it was an old completion", function()
+    run { request = { path = "/v1/completions", body = '{"model":"m","prompt":"hi"}' },
+      provider = { dialects = { "anthropic" }, shape = function(call)
+        assert.same({ "generate", "anthropic" }, { call.operation, call.dialect })
+        call.headers["x-seen"] = "yes"
+      end } }
+    assert.equal("yes", upstream.call.headers["x-seen"])
+    assert.equal("hi", json.parse(upstream.body).messages[1].content[1].text)
+  end)
+
   it("shows the provider's hooks a document in the provider's dialect", function()
     ask { provider = { dialects = { "openai_chat" }, shape = function(call)
       assert.equal("openai_chat", call.dialect)

@@ -38,10 +38,14 @@ function M.framing()
   return "sse"
 end
 
+-- What tells Anthropic's SDKs to send the whole conversation instead of a thread; by the field that was refused.
+local DETAILS = { thread = ',"details":{"error_code":"thread_unsupported_request","unsupported":["thread"]}' }
+
 function M.envelope(failure, id)
   local kind = TYPES[failure.status] or (failure.status < 500 and "invalid_request_error" or "api_error")
-  return '{"type":"error","error":{"type":"' .. kind .. '","message":' .. text.quote(failure.text) .. '},"request_id":'
-    .. text.quote(id) .. "}"
+  local details = failure.code == "not_expressible" and DETAILS[failure.param] or ""
+  return '{"type":"error","error":{"type":"' .. kind .. '","message":' .. text.quote(failure.text) .. details
+    .. '},"request_id":' .. text.quote(id) .. "}"
 end
 
 -- The blank line in front ends an event that broke in the middle; no message_stop follows.
