@@ -1,24 +1,40 @@
---- Gemini generateContent (v1beta).
+--- Gemini generateContent (v1beta): paths, errors, ends, and the codec (docs/conversation.md).
+local answer_in = require("cliproxy.dialects.gemini.answer_in")
+local answer_out = require("cliproxy.dialects.gemini.answer_out")
+local envelope = require("cliproxy.dialects.gemini.envelope")
 local json = require("cliproxy.json")
+local request_in = require("cliproxy.dialects.gemini.request_in")
+local request_out = require("cliproxy.dialects.gemini.request_out")
+local stream_in = require("cliproxy.dialects.gemini.stream_in")
+local stream_out = require("cliproxy.dialects.gemini.stream_out")
 local text = require("cliproxy.text")
 
 local M = { name = "gemini", title = "Gemini generateContent", main_path = "/v1beta/models/MODEL:generateContent" }
 
+M.ignored = request_in.ignored
+M.decode_request = request_in.decode
+M.encode_request = request_out.encode
+M.decode_response = answer_in.decode
+M.encode_response = answer_out.encode
+M.stream_decoder = stream_in.decoder
+M.stream_encoder = stream_out.encoder
+
+--- Tokens of a count; nil where there are none.
+---@param document any
+---@return integer?
+function M.decode_count(document)
+  local total = json.kind(document) == "object" and tonumber(document.totalTokens)
+  return total and math.floor(total) or nil
+end
+
+---@param n integer
+---@return string
+function M.encode_count(n)
+  return ('{"totalTokens":%d}'):format(n)
+end
+
 local VERBS = { generate = "generateContent", count = "countTokens", embed = "embedContent",
   embed_batch = "batchEmbedContents" }
-
-local STATUSES = {
-  [400] = "INVALID_ARGUMENT",
-  [401] = "UNAUTHENTICATED",
-  [403] = "PERMISSION_DENIED",
-  [404] = "NOT_FOUND",
-  [409] = "ABORTED",
-  [429] = "RESOURCE_EXHAUSTED",
-  [499] = "CANCELLED",
-  [502] = "UNAVAILABLE",
-  [503] = "UNAVAILABLE",
-  [504] = "DEADLINE_EXCEEDED",
-}
 
 --- Below the provider's base URL, which does not end in /v1beta.
 function M.path(operation, model, stream)
@@ -34,20 +50,13 @@ function M.framing(query)
   return text.query_value(query, "alt") == "sse" and "sse" or "json_array"
 end
 
-local function object(failure)
-  local status = STATUSES[failure.status] or (failure.status < 500 and "INVALID_ARGUMENT" or "INTERNAL")
-  return '{"error":{"code":' .. failure.status .. ',"message":' .. text.quote(failure.text) .. ',"status":"' .. status
-    .. '","details":[{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":' .. text.quote(failure.code:upper())
-    .. ',"domain":"cliproxy"}]}}'
-end
-
-M.envelope = object
+M.envelope = envelope.object
 
 function M.stream_error(failure, _, framing)
   if framing == "sse" then
-    return "\r\n\r\ndata: " .. object(failure) .. "\r\n\r\n"
+    return "\r\n\r\ndata: " .. envelope.object(failure) .. "\r\n\r\n"
   end
-  return ",\r\n" .. object(failure) .. "]"
+  return ",\r\n" .. envelope.object(failure) .. "]"
 end
 
 -- Nothing marks the end: it is the end of the message.

@@ -1,0 +1,57 @@
+--- A conversation as a request to a provider.
+local contents_out = require("cliproxy.dialects.gemini.contents_out")
+local conversation = require("cliproxy.conversation")
+local generation_out = require("cliproxy.dialects.gemini.generation_out")
+local literal = require("cliproxy.literal")
+local text = require("cliproxy.text")
+local tools_out = require("cliproxy.dialects.gemini.tools_out")
+
+local M = {}
+
+local function system(c)
+  local parts = {}
+  for i, part in ipairs(c.system) do
+    if part.cache then
+      c.ledger:drop(("%s[%d].cache_control"):format(c.paths.system, part.index or i - 1), "it caches by itself")
+    end
+    if not literal.is_empty(part.text) then
+      parts[#parts + 1] = '{"text":' .. part.text .. "}"
+    end
+  end
+  return parts[1] and '{"parts":[' .. table.concat(parts, ",") .. "]}"
+end
+
+local function put(out, key, value)
+  if value then
+    out[#out + 1] = '"' .. key .. '":' .. value
+  end
+end
+
+--- The body as text; what it cannot carry is in `c.ledger`.
+---@param c cliproxy.Conversation
+---@param target cliproxy.Target
+---@return string
+function M.encode(c, target)
+  local caps = target.caps or {}
+  ---@type cliproxy.gemini.Writer
+  local w = {
+    c = c, target = target, caps = caps, name = tools_out.namer(c, caps), done = {}, pieces = {}, results = false,
+  }
+  local out = {}
+  put(out, "systemInstruction", system(c))
+  put(out, "contents", contents_out.encode(w))
+  put(out, "tools", tools_out.tools(w))
+  put(out, "toolConfig", tools_out.choice(w))
+  put(out, "safetySettings", c.safety)
+  put(out, "generationConfig", generation_out.encode(w))
+  conversation.settle(c, generation_out.carries(caps))
+  local body = table.concat(out, ",")
+  if c.operation == "count" then
+    -- Only so does a count have more than contents.
+    local model = target.model:find("/", 1, true) and target.model or "models/" .. target.model
+    return '{"generateContentRequest":{"model":' .. text.quote(model) .. "," .. body .. "}}"
+  end
+  return "{" .. body .. "}"
+end
+
+return M
