@@ -91,6 +91,12 @@ local function chat_stream(events)
         collect(refusal, delta, "refusal")
         collect(reasoning, delta, "reasoning_content")
         got.stop = member(chunk, "choices", 1, "finish_reason") or got.stop
+        local old = member(delta, "function_call")
+        if old then
+          local known = calls.old or { pieces = {}, name = old.name }
+          calls.old, got.calls[1] = known, known
+          collect(known.pieces, old, "arguments")
+        end
         for _, call in json.each(member(delta, "tool_calls") or json.parse("[]")) do
           local known = calls[call.index] or { pieces = {} }
           calls[call.index] = known

@@ -195,6 +195,10 @@ M.web_search = with_tools({
   anthropic = '"tools":[{"type":"web_search_20250305","name":"web_search"}]', gemini = '"tools":[{"googleSearch":{}}]',
 })
 
+--- Chat's way of old, before there were tools.
+M.functions = { openai_chat = chat('{"role":"user","content":"Weather?"}',
+  '"functions":[{"name":"get_weather","description":"About get_weather.","parameters":' .. M.SCHEMA .. "}]") }
+
 -- Media -----------------------------------------------------------------------------------------------------------
 
 --- Base64 of a picture and of a document; no service looks at them here.

@@ -219,6 +219,18 @@ row { name = "forced tool", request = "tool_forced", answer = CALL, got = called
   equal("choice", "required", seen.choice)
 end }
 
+local OLD = "it is Chat's way of old"
+row { name = "functions of old", request = "functions", answer = CALL,
+  absent = { openai_responses = OLD, anthropic = OLD, gemini = OLD },
+  sent = function(seen)
+    equal("schema", requests.SCHEMA, seen.tools[1] and seen.tools[1].schema)
+  end, got = function(got)
+    equal("calls", 1, #got.calls)
+    equal("name", "get_weather", got.calls[1].name)
+    equal("input", requests.INPUT, got.calls[1].input)
+    equal("stop", "function_call", got.stop)
+  end }
+
 row { name = "no tool this time", request = "tool_forbidden", answer = HELLO, got = says "Hello world",
   sent = function(seen)
     equal("choice", "none", seen.choice)

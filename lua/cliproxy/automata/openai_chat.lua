@@ -52,6 +52,8 @@ local MESSAGE = members {
   role = { "string", { "assistant" } }, content = "string|null", refusal = "string|null",
   tool_calls = { "array?", shape.each(CALLS) }, annotations = { "array?", ANNOTATIONS },
   reasoning_content = "text?",
+  -- Of clients that send `functions` instead of tools.
+  function_call = { "object?", object { name = "text", arguments = "text" } },
 }
 
 local function check_calls(report, calls, where, finish)
@@ -83,6 +85,13 @@ local function check_message(report, message, where, finish)
     check_calls(report, calls, where .. ".tool_calls", finish)
   elseif finish == "tool_calls" then
     report:say(where, "finish_reason is tool_calls and there is none")
+  elseif message.function_call ~= nil then
+    local arguments = child(message.function_call, "arguments", "string")
+    if finish == "function_call" and arguments and not shape.is_object_text(arguments) then
+      report:say(where .. ".function_call.arguments", "they are no JSON object")
+    end
+  elseif finish == "function_call" then
+    report:say(where, "finish_reason is function_call and there is none")
   elseif message.content == json.null and message.refusal == json.null and finish ~= "content_filter" then
     report:say(where .. ".content", "null without calls or a refusal")
   end
@@ -144,6 +153,7 @@ local CHUNK_CHOICE = members {
 local DELTA = members {
   role = { "string?", { "assistant" } }, content = "string|null?", refusal = "string|null?", tool_calls = "array?",
   reasoning_content = "text?", annotations = { "array?", ANNOTATIONS },
+  function_call = "object?",
 }
 
 local FRAGMENT = object { arguments = "string" }
@@ -194,9 +204,23 @@ local function call_delta(report, choice, call, where)
   end
 end
 
+local OLD_OPENS = members { name = "text", arguments = "string" }
+local OLD_GOES_ON = members { arguments = "string" }
+
+-- The one call of a client that sends `functions`.
+local function old_call(report, choice, call, where)
+  if not check(report, call, where, choice.old and OLD_GOES_ON or OLD_OPENS) then
+    return
+  end
+  choice.old = choice.old or {}
+  if child(call, "arguments", "string") then
+    choice.old[#choice.old + 1] = json.raw(call, "arguments")
+  end
+end
+
 local function delta_kinds(delta)
   local n = 0
-  for _, name in ipairs { "content", "refusal", "tool_calls", "reasoning_content", "annotations" } do
+  for _, name in ipairs { "content", "refusal", "tool_calls", "reasoning_content", "annotations", "function_call" } do
     if json.present(delta[name]) then
       n = n + 1
     end
@@ -236,6 +260,8 @@ local function finish_choice(report, choice, finish, where)
   choice.finish = finish
   if #choice.calls_list == 0 and finish == "tool_calls" then
     report:say(where .. ".finish_reason", "it is tool_calls and there is none")
+  elseif finish == "function_call" and not shape.is_object_text(shape.text_of(choice.old or {})) then
+    report:say(where .. ".finish_reason", "it is function_call, and there is none whose arguments are an object")
   end
   for i, call in ipairs(choice.calls_list) do
     if call.kind == "function" and (finish == "tool_calls" or finish == "stop")
@@ -276,6 +302,9 @@ local function choice_event(self, report, node, where)
     for i, call in json.each(calls) do
       call_delta(report, choice, call, ("%s.delta.tool_calls[%d]"):format(where, i - 1))
     end
+  end
+  if delta.function_call ~= nil then
+    old_call(report, choice, delta.function_call, where .. ".delta.function_call")
   end
   if type(finish) == "string" then
     finish_choice(report, choice, finish, where)

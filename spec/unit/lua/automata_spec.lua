@@ -50,6 +50,15 @@ local CHAT_TEXT = sse {
   "[DONE]",
 }
 
+local CHAT_OLD = sse {
+  chunk(choice '"role":"assistant","content":null,"refusal":null'),
+  chunk(choice '"function_call":{"name":"f","arguments":""}'),
+  chunk(choice '"function_call":{"arguments":"{\\"a\\""}'),
+  chunk(choice '"function_call":{"arguments":":1}"}'),
+  chunk(choice("", '"function_call"')),
+  "[DONE]",
+}
+
 local function response(status, output, usage, more)
   return '{"id":"resp_1","object":"response","created_at":5,"status":"' .. status .. '","error":null,'
     .. '"incomplete_details":null,"instructions":null,"max_output_tokens":null,"model":"m","output":[' .. output .. "],"
@@ -203,6 +212,7 @@ local GOOD = {
   { "openai_chat", CHAT_TEXT, "clean", { wants_usage = false } },
   { "openai_chat", CHAT_TEXT:gsub("data: %[DONE%]\n\n", 'data: {"error":{"message":"m","type":"server_error",'
     .. '"param":null,"code":"c"}}\n\n'), "error" },
+  { "openai_chat", CHAT_OLD, "clean" },
   { "openai_responses", RESPONSES, "clean" },
   { "openai_responses", RESPONSES_FAILED, "error" },
   { "anthropic", ANTHROPIC, "clean" },
@@ -560,6 +570,20 @@ describe("an array of Gemini's chunks is seen to be wrong with", function()
   end
 end)
 
+describe("a stream of Chat with the call of a function of old is seen to be wrong with", function()
+  for name, row in pairs {
+    ["a name that comes twice"] = { '{"arguments":":1}"}', '{"name":"f","arguments":":1}"}', "name: unknown member" },
+    ["no name"] = { '"name":"f",', "", "name: it is missing" },
+    ["arguments that are no JSON"] = { ":1}", ":1", "whose arguments are an object" },
+    ["the reason of tools"] = { 'finish_reason":"function_call"', 'finish_reason":"tool_calls"', "there is none" },
+  } do
+    it(name, function()
+      local violations = run("openai_chat", replace(CHAT_OLD, row[1], row[2]))
+      assert(has(violations, row[3]), table.concat(violations, "\n"))
+    end)
+  end
+end)
+
 describe("a failed stream of Responses", function()
   it("needs response.failed behind the error, once, and its error", function()
     local without = RESPONSES_FAILED:gsub("event: response.failed.*$", "")
@@ -725,7 +749,7 @@ local EXCEPTIONS = {
   ["gemini/image-output"] = "inlineData",
   ["gemini/long-stream"] = "toolCall",
   ["gemini/url-context"] = "urlContextMetadata",
-  ["openai-chat/legacy-function-call"] = "function_call",
+  ["openai-chat/legacy-function-call"] = "refusal: it is missing",
   ["openai-responses/code-interpreter"] = "code_interpreter_call",
   ["openai-responses/compaction"] = "response.compaction",
   ["openai-responses/emoji-stream"] = "sequence_number: it is missing",
