@@ -91,34 +91,68 @@ local function names(text, name)
   return text:find(name, 1, true) or text:find(spoken, 1, true)
 end
 
---- The tools to call: those that the text names; where it names none, the first one if the text speaks of a tool, or
---- if one must be called.
-local function choose(asked)
-  local chosen, first = {}, nil
-  if asked.results or asked.choice == "none" then
-    return chosen
-  end
-  local text = asked.text:lower()
-  for _, tool in ipairs(asked.tools) do
-    if not asked.allowed or asked.allowed[tool.name] then
-      first = first or tool
-      if names(text, tool.name) then
-        table.insert(chosen, tool)
-      end
+--- The arguments that the text dictates for this tool: "NAME with {…}" or "NAME tool with {…}".
+local function dictated(text, name)
+  text = " " .. text
+  for _, words in ipairs { " with {", " tool with {" } do
+    local first, last = text:find(name .. words, 1, true)
+    local input = first and text:find("^[^%w_-]", first - 1) and text:match("^%b{}", last)
+    if input and json.kind(json.parse(input)) == "object" then
+      return input
     end
   end
-  if #chosen == 0 and (asked.choice == "required" or text:find("%f[%a]tools?%f[%A]")) then
-    chosen[1] = first
+end
+
+--- Those of the tools for which the text dictates arguments: { tool, arguments }.
+local function told(asked, tools)
+  local chosen = {}
+  for _, tool in ipairs(tools) do
+    local input = not tool.custom and dictated(asked.text, tool.name)
+    if input then
+      table.insert(chosen, { tool, input })
+    end
+  end
+  return chosen
+end
+
+--- Those that it names.
+local function named(asked, tools)
+  local chosen, text = {}, asked.text:lower()
+  for _, tool in ipairs(tools) do
+    if names(text, tool.name) then
+      table.insert(chosen, { tool })
+    end
+  end
+  return chosen
+end
+
+--- The tools to call: those that the text dictates arguments for, and where there are none those that it names; where
+--- it names none, the first one if the text speaks of a tool, or if one must be called.
+local function choose(asked)
+  local tools = {}
+  if asked.results or asked.choice == "none" then
+    return tools
+  end
+  for _, tool in ipairs(asked.tools) do
+    if not asked.allowed or asked.allowed[tool.name] then
+      table.insert(tools, tool)
+    end
+  end
+  local chosen = told(asked, tools)
+  if #chosen == 0 then
+    chosen = named(asked, tools)
+  end
+  if #chosen == 0 and (asked.choice == "required" or asked.text:lower():find("%f[%a]tools?%f[%A]")) then
+    chosen[1] = tools[1] and { tools[1] }
   end
   return asked.parallel == false and { chosen[1] } or chosen
 end
 
-local function call_of(tool, asked, id)
-  local arguments
-  if tool.custom then
-    arguments = asked.text ~= "" and asked.text:sub(1, SAID_MAX) or "example"
-  else
-    arguments = schema.arguments(tool.schema, { text = asked.text })
+local function call_of(chosen, asked, id)
+  local tool, arguments = chosen[1], chosen[2]
+  if not arguments then
+    arguments = tool.custom and (asked.text ~= "" and asked.text:sub(1, SAID_MAX) or "example")
+      or schema.arguments(tool.schema, { text = asked.text })
   end
   return { id = id, name = tool.name, arguments = arguments, custom = tool.custom, namespace = tool.namespace }
 end
@@ -150,8 +184,8 @@ function M.answer(call, asked, how)
   local hash = crypto.hex_encode(crypto.sha256(json.encode(call.body))):sub(1, 24)
   local answer = { id = hash, created = CREATED, model = call.model, request = call.body, stop = "stop", calls = {} }
   local output = 0
-  for i, tool in ipairs(choose(asked)) do
-    answer.calls[i] = call_of(tool, asked, i == 1 and hash or hash .. "_" .. i)
+  for i, chosen in ipairs(choose(asked)) do
+    answer.calls[i] = call_of(chosen, asked, i == 1 and hash or hash .. "_" .. i)
     output = output + tokens_of(answer.calls[i].arguments)
   end
   answer.pieces = #answer.calls > 0 and {} or pieces(asked, how)

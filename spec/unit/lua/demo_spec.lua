@@ -398,6 +398,16 @@ describe("demo, several tools", function()
       assert.same({}, called "Good day")
     end)
 
+    it("passes on the arguments that the text dictates, and calls no other, in " .. dialect, function()
+      local text = [[Not get_weather: use the get_time tool with {\"city\": \"Rome\", \"n\": [1.0, {}]} now]]
+      local out = run(dialect, "demo", asks(dialect, text, both(dialect)))
+      assert.same({ "get_time" }, CALLED[dialect](assert(json.parse(out.body))))
+      local said = out.body:gsub("\\", "")
+      assert.is_truthy(said:find('{"city": "Rome", "n": [1.0, {}]}', 1, true), out.body)
+      assert.same({ "get_weather" }, called [[my_get_time with {\"city\":1}, get_weather with {\"city\":2}]])
+      assert.same({ "get_weather", "get_time" }, called [[get_weather or get_time with {\"city\":}]])
+    end)
+
     it("calls only those that are allowed, in " .. dialect, function()
       assert.same({ "get_time" }, called("get_weather and get_time", ONLY_TIME[dialect]))
       assert.same({ "get_time" }, called("Good day", ONLY_TIME[dialect]))
