@@ -1,5 +1,6 @@
-/* The vectors of embeddings between their two forms: a JSON array of numbers, and base64 of little-endian 32-bit floats.
- * Both are JSON text or bytes on either side: no number passes through Lua. Memory for a call belongs to the GC. */
+/* The vectors of embeddings between their two forms: a JSON array of numbers, and base64 of little-endian 32-bit
+ * floats. Both are JSON text or bytes on either side: no number passes through Lua. Memory for a call belongs to the
+ * GC. */
 #include "base/buf.h"
 #include "base/limits.h"
 #include "crypto/encode.h"
