@@ -17,8 +17,8 @@ local function known(...)
   return out
 end
 
-local function add(r, node, role, parts)
-  r.c.turns[#r.c.turns + 1] = { role = role, parts = parts, index = r.turn, name = r:literal(node, "name") }
+local function add(r, role, parts, name)
+  r.c.turns[#r.c.turns + 1] = { role = role, parts = parts, index = r.turn, name = name }
 end
 
 -- Content that must be there.
@@ -34,15 +34,19 @@ end
 
 local KNOWN_PLAIN = known()
 
-local function system(r, node)
-  local parts = content(r, node, "system")
+-- The name of who speaks, which few messages have.
+local function speaker(r, node)
   if #node > 2 then
     r:unknown(node, KNOWN_PLAIN)
+    return r:literal(node, "name")
   end
+end
+
+local function system(r, node)
+  local parts, name = content(r, node, "system"), speaker(r, node)
   if not r.leading then
-    return add(r, node, "system", parts)
-  end
-  if r:literal(node, "name") then
+    return add(r, "system", parts, name)
+  elseif name then
     r.ledger:warn(r:where("name"), "the system has no name there")
   end
   for _, part in ipairs(parts) do
@@ -53,11 +57,7 @@ end
 -- User ----------------------------------------------------------------------------------------------------------
 
 local function user(r, node)
-  local parts = content(r, node, "user")
-  if #node > 2 then
-    r:unknown(node, KNOWN_PLAIN)
-  end
-  add(r, node, "user", parts)
+  add(r, "user", content(r, node, "user"), speaker(r, node))
 end
 
 -- Assistant -----------------------------------------------------------------------------------------------------
@@ -82,7 +82,9 @@ local function call(r, node)
   if json.kind(node) ~= "object" then
     return r:wrong(r:where(), "must be an object, not " .. tostring(json.kind(node)))
   end
-  local kind = r:word(node, "type") or "function"
+  local kind = r:word(node, "type")
+  local count = kind and 3 or 2
+  kind = kind or "function"
   local key = CALLS[kind]
   if not key then
     return r:wrong(r:where("type"), ("is %q, which is neither function nor custom"):format(kind))
@@ -91,14 +93,15 @@ local function call(r, node)
   part.custom = kind == "custom" or nil
   part.id = r:name(node, "id")
   local inner = r:node(node, kind, "object")
-  r:unknown(node, KNOWN_CALL)
+  if #node > count then
+    r:unknown(node, KNOWN_CALL)
+  end
   if not inner then
     return r:wrong(r:where(kind), "is missing")
   end
-  local base = r.base
-  r.base = r:where(kind)
+  r.inner = kind
   local found = named(r, inner, key, part)
-  r.base = base
+  r.inner = nil
   return part.id and found
 end
 
@@ -121,13 +124,15 @@ local function read_old_call(r, node, parts)
     return
   end
   local part = { kind = "tool_call", turn = r.turn, list = "function_call", id = OLD_ID:format(r.turn) }
-  r.base = r:where("function_call")
+  r.inner = "function_call"
   if named(r, inner, "arguments", part) then
     parts[#parts + 1] = part
     r.old_calls[#r.old_calls + 1] = part
   end
-  r.base = nil
+  r.inner = nil
 end
+
+local THOUGHTS = { "reasoning_content", "reasoning" }
 
 local function first_call(parts)
   for _, part in ipairs(parts) do
@@ -138,7 +143,7 @@ local function first_call(parts)
 end
 
 -- What the model thought before: as it was kept under the turn's first call, or as the client tells it.
-local function read_reasoning(r, node, parts)
+local function read_reasoning(r, node, parts, found)
   local first = first_call(parts)
   local kept = first and reasoning_cache.get(first.id)
   if kept then
@@ -148,60 +153,78 @@ local function read_reasoning(r, node, parts)
     end
     return
   end
-  for _, key in ipairs { "reasoning_content", "reasoning" } do
-    local shown = r:literal(node, key)
-    if not literal.is_empty(shown) then
+  for _, key in ipairs(THOUGHTS) do
+    local shown = found[key] and r:literal(node, key)
+    if shown and not literal.is_empty(shown) then
       return table.insert(parts, 1, { kind = "reasoning", text = shown, turn = r.turn, list = key })
     end
   end
 end
 
--- Members of an answer that clients send back with it.
-local ECHOED = { annotations = true, reasoning_details = true }
-local MEMBERS = { "role", "content", "name", "refusal", "tool_calls", "function_call", "audio",
-  "reasoning_content", "reasoning", "annotations", "reasoning_details" }
+-- What a message may have beside role and content, the most usual first.
+local MEMBERS = { "tool_calls", "refusal", "annotations", "reasoning_content", "audio", "function_call", "name",
+  "reasoning", "reasoning_details" }
 local KNOWN_ASSISTANT = known(unpack(MEMBERS))
 
--- Looking for unknown members reads all of them, long texts, too: so they are counted first.
-local function has_unknown(node)
-  local n = 0
+-- Which of them are there. Unknown ones are counted first: looking for them reads all, long texts, too.
+local function members_of(r, node)
+  local found, left = {}, #node - (json.node(node, "content") ~= nil and 2 or 1)
   for _, key in ipairs(MEMBERS) do
-    n = n + (json.node(node, key) ~= nil and 1 or 0)
-  end
-  return #node > n
-end
-
-local function read_rest(r, node)
-  if json.present(node.audio) then
-    r.ledger:refuse(r:where("audio"), "spoken answers belong to the provider that keeps them")
-  end
-  for key in pairs(ECHOED) do
-    local list = node[key]
-    if json.present(list) and not (json.kind(list) == "array" and #list == 0) then
-      r.ledger:drop(r:where(key), "it belongs to an earlier answer")
+    if left == 0 then
+      break
+    elseif json.node(node, key) ~= nil then
+      found[key], left = true, left - 1
     end
   end
-  if has_unknown(node) then
+  if left > 0 then
     r:unknown(node, KNOWN_ASSISTANT)
   end
+  return found
 end
+
+local function drop_echo(r, node, key)
+  local list = node[key]
+  if json.present(list) and not (json.kind(list) == "array" and #list == 0) then
+    r.ledger:drop(r:where(key), "it belongs to an earlier answer")
+  end
+end
+
+-- In the order of their parts.
+local READERS = {
+  { "refusal", function(r, node, parts)
+    local refusal = r:literal(node, "refusal")
+    if not literal.is_empty(refusal) then
+      parts[#parts + 1] = { kind = "refusal", text = refusal, turn = r.turn, list = "refusal" }
+    end
+  end },
+  { "tool_calls", read_calls },
+  { "function_call", read_old_call },
+  { "audio", function(r, node)
+    if json.present(node.audio) then
+      r.ledger:refuse(r:where("audio"), "spoken answers belong to the provider that keeps them")
+    end
+  end },
+  { "annotations", function(r, node) drop_echo(r, node, "annotations") end },
+  { "reasoning_details", function(r, node) drop_echo(r, node, "reasoning_details") end },
+}
 
 local function assistant(r, node)
   local parts = parts_in.read(r, node, "assistant") or {}
   if #parts == 1 and not parts[1].index and literal.is_empty(parts[1].text) then
     parts = {}
   end
+  local name
   if #node > 2 or node.content == nil then
-    local refusal = r:literal(node, "refusal")
-    if not literal.is_empty(refusal) then
-      parts[#parts + 1] = { kind = "refusal", text = refusal, turn = r.turn, list = "refusal" }
+    local found = members_of(r, node)
+    for _, reader in ipairs(READERS) do
+      if found[reader[1]] then
+        reader[2](r, node, parts)
+      end
     end
-    read_calls(r, node, parts)
-    read_old_call(r, node, parts)
-    read_reasoning(r, node, parts)
-    read_rest(r, node)
+    read_reasoning(r, node, parts, found)
+    name = found.name and r:literal(node, "name")
   end
-  add(r, node, "assistant", parts)
+  add(r, "assistant", parts, name or nil)
 end
 
 -- Results -------------------------------------------------------------------------------------------------------

@@ -59,17 +59,16 @@ local function set_url(r, out, url, field)
   end
 end
 
--- The object that a part of some type has its members in; its own path stands in for the part's while `fn` reads it.
+-- The object that a part of some type has its members in, read by `fn`.
 local function inner(r, node, key, names, fn)
   local child = r:node(node, key, "object")
   if not child then
     return r:wrong(r:where(key), "is missing")
   end
-  local base = r.base
-  r.base = r:where(key)
+  r.inner = key
   fn(child)
   r:unknown(child, names)
-  r.base = base
+  r.inner = nil
 end
 
 local KNOWN_IMAGE, IN_IMAGE = known("image_url"), { url = true, detail = true }

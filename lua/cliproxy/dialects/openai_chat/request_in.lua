@@ -12,13 +12,16 @@ local M = {}
 --- Fields that mean nothing beyond what `head` says already.
 M.ignored = { model = true, stream = true }
 
--- The reader's paths, in the words of this dialect.
+-- The reader's paths, in the words of this dialect; `inner` is an object in the part that is read.
 local function where(self, key)
   local base = self.base
   if not base then
     base = "messages[" .. self.turn .. "]"
     if self.list then
       base = base .. "." .. self.list .. (self.index and "[" .. self.index .. "]" or "")
+    end
+    if self.inner then
+      base = base .. "." .. self.inner
     end
   end
   if not key then

@@ -211,7 +211,17 @@ local function read_delta(self, delta)
   end
 end
 
-local function read_choice(self, choice)
+-- The last delta of an answer, whose chunk also has what servers put there alone.
+local function read_finish(self, document, choice, reason)
+  if choice.error ~= nil and choice.error ~= null then
+    return fail(self, answer_in.failure(self.context, choice.error))
+  elseif not self.finish and reason ~= "" then
+    self.finish, self.sequence = reason, answer_in.sequence(self.context, choice)
+  end
+  self.usage = answer_in.usage(document, choice) or self.usage
+end
+
+local function read_choice(self, document, choice)
   local delta = choice.delta
   if kind_of(delta) ~= "object" then
     delta = choice.message -- of servers that send the whole as a stream
@@ -219,10 +229,9 @@ local function read_choice(self, choice)
   if kind_of(delta) == "object" then
     read_delta(self, delta)
   end
-  local finish = choice.finish_reason
-  if type(finish) == "string" and finish ~= "" and not self.finish then
-    self.finish = finish
-    self.sequence = answer_in.sequence(self.context, choice)
+  local reason = choice.finish_reason
+  if type(reason) == "string" and not self.ended then
+    read_finish(self, document, choice, reason)
   end
 end
 
@@ -279,20 +288,15 @@ local function chunk(self, document, event)
   if failed ~= nil then
     return fail(self, answer_in.failure(self.context, failed))
   end
-  local choice = choice_of(document)
-  local usage = answer_in.usage(document, choice)
-  if usage then
-    self.usage = usage
+  local usage, choice = document.usage, choice_of(document)
+  if usage ~= nil and usage ~= null or not choice then
+    self.usage = answer_in.usage(document) or self.usage
   end
   if choice then
     if not self.started then
       start(self, document)
     end
-    failed = choice.error
-    if failed ~= nil and failed ~= null then
-      return fail(self, answer_in.failure(self.context, failed))
-    end
-    read_choice(self, choice)
+    read_choice(self, document, choice)
   end
 end
 
