@@ -164,6 +164,8 @@ describe("a completion, decoded:", function()
         "provider prov gave an answer that Anthropic Messages cannot carry: " .. case[2] .. "." },
         { failure.status, failure.code, failure.text })
     end
+    local _, failure = decode(cases[1][1], { dialect = "completions" })
+    assert.matches("an answer that OpenAI Completions cannot carry", failure.text, 1, true)
   end)
 
   it("errors inside a 200 have the status that they name", function()
