@@ -57,8 +57,8 @@ describe("a Gemini provider's answer", function()
   end)
 
   it("has its signatures in front of the parts that carry them", function()
-    local answer = decode(candidate('[{"text":"hm","thought":true},{"functionCall":{"name":"f"},"thoughtSignature":"S"},'
-      .. '{"functionCall":{"name":"g"}}]'))
+    local answer = decode(candidate('[{"text":"hm","thought":true},{"functionCall":{"name":"f"},'
+      .. '"thoughtSignature":"S"},{"functionCall":{"name":"g"}}]'))
     assert.equal("reasoning tool_call tool_call", kinds(answer))
     assert.same({ kind = "thought", data = "S" }, answer.parts[1].state)
     answer = decode(candidate('[{"text":"a","thoughtSignature":"S"}]'))
@@ -120,7 +120,8 @@ describe("a Gemini provider's answer", function()
     local answer = decode(candidate('[{"text":"a"}]', ',"citationMetadata":{"citationSources":[{"uri":"u1",'
       .. '"startIndex":1,"endIndex":2},{"startIndex":4}],"citations":[{},{"uri":"u1"},{"uri":"u2","title":"T2"}]},'
 
-        .. '"groundingMetadata":{"groundingChunks":[{"web":{"uri":"u3","title":"T3"}},{"maps":{"uri":"u2"}},{"web":{}}]}'))
+        .. '"groundingMetadata":{"groundingChunks":[{"web":{"uri":"u3","title":"T3"}},{"maps":{"uri":"u2"}},'
+      .. '{"web":{}}]}'))
     assert.same({ { kind = "url", url = '"u1"' }, { kind = "url", url = '"u2"', title = '"T2"' },
       { kind = "url", url = '"u3"', title = '"T3"' } }, answer.parts[1].citations)
   end)

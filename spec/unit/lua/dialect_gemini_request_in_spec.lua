@@ -104,7 +104,8 @@ describe("a Gemini request's media", function()
   it("keep addresses, and tell Google's own files from others", function()
     local c = parts('[{"fileData":{"mimeType":"image/jpeg","fileUri":"https://example.org/a.jpg"}},'
 
-        .. '{"file_data":{"file_uri":"https://generativelanguage.googleapis.com/v1beta/files/x","mime_type":"image/png"}},'
+        .. '{"file_data":{"file_uri":"https://generativelanguage.googleapis.com/v1beta/files/x",'
+      .. '"mime_type":"image/png"}},'
       .. '{"fileData":{"fileUri":"gs://bucket/a.pdf"}},{"fileData":{"fileUri":"https://example.org/b.png"}}]')
     local list = c.turns[1].parts
     assert.equal('"https://example.org/a.jpg"', list[1].url)
@@ -276,8 +277,8 @@ describe("a Gemini request's settings", function()
     assert.same({ visible = false, effort = "minimal", where = where }, thinking('"thinking_level":"MINIMAL"'))
     assert.same({ visible = false, where = where }, thinking('"thinkingLevel":"THINKING_LEVEL_UNSPECIFIED"'))
     local _, message = decode(with('"generationConfig":{"thinkingConfig":{"thinkingLevel":"A_LOT"}}'))
-    assert.equal('generationConfig.thinkingConfig.thinkingLevel is "a_lot", which is none of minimal, low, medium, high',
-      message)
+    assert.equal('generationConfig.thinkingConfig.thinkingLevel is "a_lot", which is none of minimal, low, '
+      .. "medium, high", message)
   end)
 
   it("ask for probabilities", function()
@@ -338,7 +339,8 @@ describe("a Gemini request's tools", function()
     assert.equal('{"type":"object","properties":{"nullable":{"type":["string","null"],"format":"date-time"},'
       .. '"propertyOrdering":{"type":"array","items":{"type":"integer","minimum":1.0},"minItems":2},'
 
-        .. '"type":{"anyOf":[{"type":"string"},{"type":"object","properties":{"type":{"type":"string"}}},{"type":"null"}]},'
+        .. '"type":{"anyOf":[{"type":"string"},{"type":"object","properties":{"type":{"type":"string"}}},'
+      .. '{"type":"null"}]},'
       .. '"enum":{"type":["string","null"],"enum":["A","B",null]},'
       .. '"items":{"anyOf":[{"type":"number"}],"description":"STRING"},"none":{}},"required":[]}', schema)
   end)

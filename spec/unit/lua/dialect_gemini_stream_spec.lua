@@ -56,7 +56,8 @@ end
 
 describe("a Gemini provider's stream", function()
   it("is told as it comes, and ends with its message", function()
-    local usage = ',"usageMetadata":{"promptTokenCount":5,"candidatesTokenCount":%d},"modelVersion":"M","responseId":"R"'
+    local usage = ',"usageMetadata":{"promptTokenCount":5,"candidatesTokenCount":%d},"modelVersion":"M",'
+      .. '"responseId":"R"'
     local log = play { chunk('[{"text":"hm","thought":true}]', "", usage:format(1)),
       chunk('[{"text":"a\\ud83d"}]', "", usage:format(2)), chunk('[{"text":"\\ude00"}]', "", usage:format(3)),
       chunk('[{"text":""}]', ',"finishReason":"STOP"', usage:format(4)) }
@@ -75,6 +76,14 @@ describe("a Gemini provider's stream", function()
     assert.equal("length", play { chunk('[{"functionCall":{"name":"f"}}]', ',"finishReason":"MAX_TOKENS"') }[5][2])
   end)
 
+  it("may say why it ended without a content", function()
+    for _, candidate in ipairs { '{"finishReason":"SAFETY"}', '{"finishReason":"SAFETY","index":0}',
+      '{"content":{},"finishReason":"SAFETY"}' } do
+      local log = play { chunk('[{"text":"a"}]'), '{"candidates":[' .. candidate .. "]}" }
+      assert.same({ "start text stop finish", "filter" }, { names(log), log[3][2] })
+    end
+  end)
+
   it("is not cut in two by a signature within a text", function()
     assert.equal("start text text state stop finish", names(play { chunk('[{"text":"a"}]'),
       chunk('[{"text":"b","thoughtSignature":"S"}]', ',"finishReason":"STOP"') }))
@@ -86,12 +95,14 @@ describe("a Gemini provider's stream", function()
       return chunk('[{"functionCall":{' .. members .. "}}]")
     end
     local log = play { call('"name":"f","id":"i","willContinue":true'),
-      call('"partialArgs":[{"jsonPath":"$.a.b[0].c","stringValue":"x\\u00e9","willContinue":true}],"willContinue":true'),
+      call('"partialArgs":[{"jsonPath":"$.a.b[0].c","stringValue":"x\\u00e9","willContinue":true}],'
+        .. '"willContinue":true'),
       call('"partialArgs":[{"jsonPath":"$.a.b[0].c","stringValue":"y"}],"willContinue":true'),
       call('"willContinue":true'),
       call('"partialArgs":[{"jsonPath":"$.a.b[1]","numberValue":1.50},{"jsonPath":"$[\'d e\']","boolValue":false},'
 
-          .. '{"jsonPath":"$.n","nullValue":"NULL_VALUE"},{"jsonPath":"$.list[1]","stringValue":""}],"willContinue":true'),
+          .. '{"jsonPath":"$.n","nullValue":"NULL_VALUE"},{"jsonPath":"$.list[1]","stringValue":""}],'
+        .. '"willContinue":true'),
       call(""), call(""), chunk('[{"text":"t"}]', ',"finishReason":"STOP"') }
     assert.equal("start tool_start tool_delta tool_end text stop finish", names(log))
     assert.equal('{"a":{"b":[{"c":"x\\u00e9y"},1.50]},"d e":false,"n":null,"list":[null,""]}',
@@ -220,6 +231,17 @@ describe("a stream for a Gemini client", function()
       opaque.open(signature, "thought"))
     assert.truthy(rest:find('{"functionCall":{"name":"g","args":{},"id":"y"}}', 1, true))
     assert.truthy(rest:find('"finishReason":"STOP"', 1, true))
+  end)
+
+  it("has the arguments of a call in one line", function()
+    local sink, _, whole = encoder()
+    sink.start {}
+    sink.tool_start(1, { id = "x", name = "f" })
+    sink.tool_delta(1, '"{\\n  \\"a\\": \\"b\\\\nc\\",\\r\\n  \\"d\\": [ ]\\n}"')
+    sink.tool_end(1)
+    sink.stop("tool_calls")
+    sink.finish()
+    assert.truthy(whole():find('"args":{  "a": "b\\nc",  "d": [ ]}', 1, true))
   end)
 
   it("fails where the arguments of a call are no object, and says nothing more", function()

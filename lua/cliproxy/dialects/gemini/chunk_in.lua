@@ -299,9 +299,11 @@ local function one_candidate(self, candidate)
       end
     end
   end
-  if candidate.groundingMetadata ~= nil or candidate.citationMetadata ~= nil then
-    sources(self, candidate)
+  local members = #candidate
+  if content and (members == 1 or members == 2 and candidate.index ~= nil) then
+    return nil -- nothing but content and index: nearly all chunks
   end
+  sources(self, candidate)
   local reason = candidate.finishReason
   if json.present(reason) and reason ~= "FINISH_REASON_UNSPECIFIED" and reason ~= 0 then
     return finish(self, candidate, reason)
@@ -321,9 +323,6 @@ end
 ---@param document cliproxy.json.Node an object
 ---@return cliproxy.Failure?
 function M.read(self, document)
-  if json.present(document.error) then
-    return told_failure(self.context, document.error)
-  end
   local usage = json.raw(document, "usageMetadata")
   if usage and usage ~= "null" then
     self.usage = usage
@@ -332,6 +331,9 @@ function M.read(self, document)
   local candidate = json.kind(candidates) == "array" and object(candidates[1])
   if candidate then
     return one_candidate(self, candidate)
+  end
+  if json.present(document.error) then
+    return told_failure(self.context, document.error)
   end
   local feedback = object(document.promptFeedback)
   if feedback then

@@ -84,7 +84,8 @@ local function flush_calls(self)
     if not part then
       return self.sink.fail(failure)
     end
-    chunk(self, part)
+    -- A model's own JSON may have line breaks, which end lines of an event. None stands inside a string.
+    chunk(self, part:find("[\r\n]") and part:gsub("[\r\n]", "") or part)
   end
 end
 
