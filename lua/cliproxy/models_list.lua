@@ -1,9 +1,11 @@
---- GET /v1/models and /v1beta/models: plain ids of routes and instances, and what
---- `discover` hooks find; shaped by the caller.
+--- GET /v1/models and /v1beta/models: plain ids of routes and instances, and what `discover` hooks find, with the
+--- sizes that `models` knows; shaped by the caller, in pages where it asks for them.
 local attempt = require("cliproxy.attempt")
 local budget = require("cliproxy.budget")
+local crypto = require("cliproxy.crypto")
 local errors = require("cliproxy.errors")
 local log = require("cliproxy.log")
+local models = require("cliproxy.models")
 local system = require("cliproxy.system")
 local task = require("cliproxy.task")
 local text = require("cliproxy.text")
@@ -112,6 +114,16 @@ function M.all(snapshot)
   return out
 end
 
+-- What is known of a listed model: of the one that its route goes to. Route functions want a whole request.
+local function caps_of(snapshot, model)
+  local instance, id = snapshot.instances[model.instance], model.id
+  local plan = snapshot.routes.functions == 0 and snapshot.routes:plan { model = id }
+  if plan then
+    instance, id = plan[1].instance, plan[1].model
+  end
+  return (models.caps(id, nil, instance and instance.caps, snapshot.config.models))
+end
+
 local shapes = {}
 
 function shapes.openai(model)
@@ -119,14 +131,24 @@ function shapes.openai(model)
     .. text.quote(model.instance) .. "}"
 end
 
-function shapes.anthropic(model)
-  return '{"type":"model","id":' .. text.quote(model.id) .. ',"display_name":' .. text.quote(model.id)
-    .. ',"created_at":"' .. CREATED_TEXT .. '"}'
+local function number(value)
+  return value and ("%d"):format(value) or "null"
 end
 
-function shapes.gemini(model)
+-- As the SDK's type ModelInfo has it.
+function shapes.anthropic(model, caps)
+  return '{"type":"model","id":' .. text.quote(model.id) .. ',"display_name":' .. text.quote(model.id)
+    .. ',"created_at":"' .. CREATED_TEXT .. '","max_input_tokens":' .. number(caps.context) .. ',"max_tokens":'
+    .. number(caps.output) .. ',"capabilities":null,"lifecycle":"active","line":null,"deprecated_at":null,'
+    .. '"retires_at":null}'
+end
+
+function shapes.gemini(model, caps)
   return '{"name":' .. text.quote("models/" .. model.id) .. ',"version":"001","displayName":' .. text.quote(model.id)
-    .. ',"supportedGenerationMethods":["generateContent","countTokens"]}'
+    .. (caps.context and ',"inputTokenLimit":' .. number(caps.context) or "")
+    .. (caps.output and ',"outputTokenLimit":' .. number(caps.output) or "")
+    .. ',"supportedGenerationMethods":["generateContent","countTokens"]'
+    .. (caps.reasoning and caps.reasoning ~= "none" and ',"thinking":true' or "") .. "}"
 end
 
 local lists = {}
@@ -135,14 +157,114 @@ function lists.openai(rows)
   return '{"object":"list","data":[' .. table.concat(rows, ",") .. "]}"
 end
 
-function lists.anthropic(rows, models)
-  local first, last = models[1], models[#models]
-  return '{"data":[' .. table.concat(rows, ",") .. '],"has_more":false,"first_id":'
+function lists.anthropic(rows, page)
+  local first, last = page[1], page[#page]
+  return '{"data":[' .. table.concat(rows, ",") .. '],"has_more":' .. tostring(page.more) .. ',"first_id":'
     .. (first and text.quote(first.id) or "null") .. ',"last_id":' .. (last and text.quote(last.id) or "null") .. "}"
 end
 
-function lists.gemini(rows)
-  return '{"models":[' .. table.concat(rows, ",") .. "]}"
+function lists.gemini(rows, page)
+  local token = page.more and ',"nextPageToken":' .. text.quote(crypto.base64url_encode(page[#page].id)) or ""
+  return '{"models":[' .. table.concat(rows, ",") .. "]" .. token .. "}"
+end
+
+-- Pages ---------------------------------------------------------------------------------------------------------
+
+local PAGE_MAX = 1000
+
+local function wrong(name, value, must)
+  return errors.new("request_malformed", { param = name,
+    text = ("%s is %s; it must be %s."):format(name, text.quote(text.excerpt(value, 80)), must) })
+end
+
+-- A member of the query that tells how many; nil: all.
+local function size_of(query, name)
+  local value = text.query_value(query, name)
+  local size = value and value:find("^%d+$") and tonumber(value)
+  if value and not (size and size >= 1 and size <= PAGE_MAX) then
+    return nil, wrong(name, value, "a whole number from 1 to " .. PAGE_MAX)
+  end
+  return size
+end
+
+-- The place of a listed id that a member of the query names.
+local function place_of(all, query, name, decode)
+  local value = text.query_value(query, name)
+  if not value then
+    return nil
+  end
+  local id = decode and decode(value) or not decode and value
+  for i, model in ipairs(all) do
+    if model.id == id then
+      return i
+    end
+  end
+  return nil, wrong(name, value, decode and "the nextPageToken of an earlier page" or "the id of a listed model")
+end
+
+local function slice(all, from, to)
+  local page = {}
+  for i = math.max(from, 1), math.min(to, #all) do
+    page[#page + 1] = all[i]
+  end
+  return page
+end
+
+local function after(all, place, size)
+  local from = (place or 0) + 1
+  local to = size and from + size - 1 or #all
+  local page = slice(all, from, to)
+  page.more = to < #all and #page > 0
+  return page
+end
+
+---@type table<string, fun(all: table[], query: string): table?, cliproxy.Failure?>
+local paged = {}
+
+function paged.openai(all)
+  return after(all)
+end
+
+function paged.anthropic(all, query)
+  local size, failure = size_of(query, "limit")
+  local next_to, before
+  if not failure then
+    next_to, failure = place_of(all, query, "after_id")
+  end
+  if not failure then
+    before, failure = place_of(all, query, "before_id")
+  end
+  if failure then
+    return nil, failure
+  elseif next_to and before then
+    return nil, errors.new("request_malformed", { param = "before_id",
+      text = "after_id and before_id cannot be given together." })
+  elseif not before then
+    return after(all, next_to, size)
+  end
+  local from = size and before - size or 1
+  local page = slice(all, from, before - 1)
+  page.more = from > 1
+  return page
+end
+
+-- 0 stands for none; what is more than the most counts as that, as the service does it.
+function paged.gemini(all, query)
+  local size, failure, place
+  local asked = text.query_value(query, "pageSize")
+  local digits = asked and asked:match("^%d+$")
+  if digits then
+    size = tonumber(digits) > 0 and math.min(tonumber(digits), PAGE_MAX) or nil
+  elseif asked then
+    failure = wrong("pageSize", asked, "a whole number")
+  end
+  if not failure then
+    place, failure = place_of(all, query, "pageToken", crypto.base64url_decode)
+  end
+  if failure then
+    return nil, failure
+  end
+  return after(all, place, size)
 end
 
 --- OpenAI and Anthropic share the path: their headers tell them apart.
@@ -173,22 +295,26 @@ end
 function M.serve(work, headers)
   local shape = M.shape_of(work.exchange, work.endpoint)
   work.dialect = shape == "openai" and "openai_chat" or shape
-  local models, wanted = M.all(work.snapshot), work.endpoint.model
+  local all, wanted = M.all(work.snapshot), work.endpoint.model
   headers["content-type"] = "application/json"
   if wanted then
-    for _, model in ipairs(models) do
+    for _, model in ipairs(all) do
       if model.id == wanted then
-        work.exchange:respond(200, headers, shapes[shape](model))
+        work.exchange:respond(200, headers, shapes[shape](model, caps_of(work.snapshot, model)))
         return nil
       end
     end
     return errors.new("no_route", { text = unknown(work.snapshot.routes, wanted), param = "model" })
   end
-  local rows = {}
-  for i, model in ipairs(models) do
-    rows[i] = shapes[shape](model)
+  local page, failure = paged[shape](all, work.query or "")
+  if not page then
+    return failure
   end
-  work.exchange:respond(200, headers, lists[shape](rows, models))
+  local rows = {}
+  for i, model in ipairs(page) do
+    rows[i] = shapes[shape](model, caps_of(work.snapshot, model))
+  end
+  work.exchange:respond(200, headers, lists[shape](rows, page))
 end
 
 return M
