@@ -90,4 +90,12 @@ function M.concat(list, separator)
   return '"' .. table.concat(out, separator or "") .. '"'
 end
 
+--- JSON text in one line, as an event of a stream needs it: line breaks of its layout become spaces. In strings there
+--- are none.
+---@param raw cliproxy.JsonText
+---@return cliproxy.JsonText
+function M.one_line(raw)
+  return find(raw, "[\r\n]") and (raw:gsub("[\r\n]", " ")) or raw
+end
+
 return M

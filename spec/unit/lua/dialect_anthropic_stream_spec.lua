@@ -362,6 +362,14 @@ describe("a stream for a client of Anthropic's", function()
     assert.same({ "error", '{"type":"error","error":{"type":"api_error","message":"provider up failed: broken."},'
       .. '"request_id":"req_7"}' }, events[#events])
   end)
+
+  it("fails where a call has free text, and says nothing more", function()
+    local events = encode(stream({ "text", '"a"' }, { "tool_start", 1, { id = "c", name = "sql", custom = true } },
+      { "tool_delta", 1, '"SELECT"' }, { "text", '"b"' }, { "text", '"c"' }, { "reasoning", '"d"' }, { "tool_end", 1 },
+      { "stop", "tool_calls" }), "error")
+    assert.equal("error", events[#events][1])
+    assert.matches("its call of sql has free text as input", events[#events][2], 1, true)
+  end)
 end)
 
 describe("streams and whole answers of Anthropic's", function()

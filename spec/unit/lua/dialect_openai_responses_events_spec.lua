@@ -155,6 +155,15 @@ describe("a stream for a client of Responses:", function()
     assert.matches("response.custom_tool_call_input.done", bytes, 1, true)
   end)
 
+  it("what a request in many lines said is told again in one", function()
+    local bytes = encode(function(sink)
+      begin(sink)
+      finish(sink)
+    end, '\r\n"metadata": {\n  "a": "b"\n},\n"tools": [\n  {\n"type": "function",\r\n"name": "f"\n}\n]')
+    local response = last(bytes).response
+    assert.same({ "b", "f" }, { response.metadata.a, response.tools[1].name })
+  end)
+
   it("a text that goes on behind another item is a new message", function()
     local bytes = encode(function(sink)
       begin(sink)

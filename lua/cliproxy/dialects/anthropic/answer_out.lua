@@ -115,6 +115,14 @@ function M.estimate(bytes)
   return math.max(1, math.ceil(bytes / 4))
 end
 
+--- What this dialect cannot say.
+---@param context cliproxy.Context
+---@param words string
+---@return cliproxy.Failure
+function M.untranslatable(context, words)
+  return errors.new("upstream_untranslatable", { provider = context.target.provider, title = TITLE, text = words })
+end
+
 -- Blocks --------------------------------------------------------------------------------------------------------
 
 local BLOCKS = {}
@@ -148,8 +156,7 @@ end
 function BLOCKS.tool_call(context, part)
   local input = conversation.input_of(part)
   if not input then
-    return nil, errors.new("upstream_untranslatable", { provider = context.target.provider, title = TITLE,
-      text = ("the arguments of its call of %s are no JSON object"):format(part.name) })
+    return nil, M.untranslatable(context, ("the arguments of its call of %s are no JSON object"):format(part.name))
   end
   return '{"type":"tool_use","id":' .. M.call_id(part.id) .. ',"name":' .. text.quote(part.name) .. ',"input":' .. input
     .. "}"

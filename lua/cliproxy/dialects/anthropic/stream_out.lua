@@ -176,6 +176,14 @@ function Out:end_all()
   self:advance()
 end
 
+local function nothing() end
+
+-- After an error nothing goes out any more.
+function Out:silence()
+  self.write, self.advance = nothing, nothing
+  self.open, self.flowing = nil, nil
+end
+
 -- The sink ------------------------------------------------------------------------------------------------------
 
 -- Fragments of texts, thinking and inputs: most events of a stream. `measure.bytes` grows for the estimate of tokens.
@@ -223,6 +231,9 @@ local function blocks(self, sink)
     self:citation(citation)
   end
   function sink.tool_start(i, call)
+    if call.custom then
+      sink.fail(answer_out.untranslatable(self.context, ("its call of %s has free text as input"):format(call.name)))
+    end
     self.calls[i] = self:begin { kind = "tool_use", start = '{"type":"tool_use","id":' .. answer_out.call_id(call.id)
       .. ',"name":' .. text.quote(call.name) .. ',"input":{}}' }
   end
@@ -252,6 +263,7 @@ local function ends(self, sink, measure)
   function sink.fail(failure)
     local envelope = require("cliproxy.dialects.anthropic").envelope -- not at load: it requires this file
     self.write("event: error\ndata: " .. envelope(failure, context.id) .. "\n\n")
+    self:silence()
   end
 end
 

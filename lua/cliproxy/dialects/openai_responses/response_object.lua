@@ -1,4 +1,5 @@
 --- The Response object, as answers and the events of a stream hold it: what the request said, told again.
+local literal = require("cliproxy.literal")
 local text = require("cliproxy.text")
 
 local M = {}
@@ -34,7 +35,7 @@ end
 function M.frame(context, head)
   local echo = context.conversation.echo or {}
   local function get(field)
-    return echo[field] or DEFAULTS[field]
+    return echo[field] and literal.one_line(echo[field]) or DEFAULTS[field]
   end
   local id, created = "resp_" .. M.stem(context), head.created or os.time()
   return {
