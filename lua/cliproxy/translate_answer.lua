@@ -163,8 +163,9 @@ local function checker(work, self)
     return nil
   end
   local automata = require("cliproxy.automata")
-  local automaton = automata.stream(work.dialect,
-    { framing = work.translation.context.framing, wants_usage = work.translation.conversation.wants_usage })
+  -- A provider that reports no counts has none to tell.
+  local automaton = automata.stream(work.dialect, { framing = work.translation.context.framing,
+    wants_usage = work.translation.conversation.wants_usage and "if_known" or false })
   return function(bytes)
     automaton:feed(bytes)
     if self.finished or self.failure then

@@ -110,8 +110,8 @@ end
 
 --- Checks a stream as it comes.
 ---@param dialect string
----@param options? { framing?: "sse"|"json_array", wants_usage?: boolean } `wants_usage`: whether the client asked for
---- usage (Chat); nil: not known, then the first chunk tells
+---@param options? { framing?: "sse"|"json_array", wants_usage?: boolean|"if_known" } `wants_usage`: whether the client
+--- asked for usage (Chat); "if_known": it did, but there may be none to tell; nil: not known, then the first chunk tells
 ---@return cliproxy.automata.Checker
 function M.stream(dialect, options)
   local automaton = of(dialect)

@@ -382,12 +382,12 @@ function Machine.sentinel(report, self)
   if not self:all_finished() then
     report:say("", "[DONE] without a finish_reason")
   end
-  if self.wants_usage and not self.usage_seen then
+  if self.wants_usage and self.wants_usage ~= "if_known" and not self.usage_seen then
     report:say("", "[DONE] without the usage")
   end
 end
 
----@param options { wants_usage?: boolean }
+---@param options { wants_usage?: boolean|"if_known" }
 ---@return cliproxy.automata.Machine
 function M.stream(options)
   local self = setmetatable({ wants_usage = options.wants_usage, fixed = {}, choices = {}, count = 0 }, Machine)

@@ -210,6 +210,7 @@ local GOOD = {
   { "openai_chat", CHAT, "clean", { wants_usage = true } },
   { "openai_chat", CHAT, "clean" },
   { "openai_chat", CHAT_TEXT, "clean", { wants_usage = false } },
+  { "openai_chat", (CHAT:gsub('data: {[^\n]*"choices":%[%][^\n]*\n\n', "")), "clean", { wants_usage = "if_known" } },
   { "openai_chat", CHAT_TEXT:gsub("data: %[DONE%]\n\n", 'data: {"error":{"message":"m","type":"server_error",'
     .. '"param":null,"code":"c"}}\n\n'), "error" },
   { "openai_chat", CHAT_OLD, "clean" },
