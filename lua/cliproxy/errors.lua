@@ -138,6 +138,15 @@ function M.new(code, fields)
   return { status = row[1], code = code, text = fill(row[2], fields), param = fields.param, headers = headers }
 end
 
+--- An answer that the client's dialect cannot carry.
+---@param context cliproxy.Context
+---@param words string what it has no form for
+---@return cliproxy.Failure
+function M.untranslatable(context, words)
+  return M.new("upstream_untranslatable", { provider = context.target.provider, text = words,
+    title = require("cliproxy.dialects").title_of(context.conversation.dialect) })
+end
+
 --- What the HTTP layer found wrong with a request.
 ---@param fault cliproxy.Fault
 ---@return cliproxy.Failure

@@ -26,10 +26,17 @@ describe("dialects", function()
     assert.equal("/v1beta/models/m:streamGenerateContent", dialects.of("gemini").path("generate", "m", true))
   end)
 
+  it("have titles, and so have the old completions", function()
+    assert.same({ "Anthropic Messages", "OpenAI Completions" }, { dialects.title_of("anthropic"),
+      dialects.title_of("completions") })
+  end)
+
   it("refuse unknown names", function()
-    assert.has_error(function()
-      dialects.of("smalltalk")
-    end, "no dialect smalltalk")
+    for _, ask in ipairs { dialects.of, dialects.title_of } do
+      assert.has_error(function()
+        ask("smalltalk")
+      end, "no dialect smalltalk")
+    end
   end)
 
   it("end a broken Chat stream with an error and no [DONE]", function()

@@ -64,6 +64,45 @@ local function refused(exchange, status, code, text)
   assert.truthy(exchange.headers_sent["x-cliproxy-request-id"]:find("^req_"))
 end
 
+describe("an old completion that no provider can answer in full", function()
+  -- Pictures, code that ran, tools of the service: nothing of it is a text.
+  local ANSWERS = {
+    openai_chat = '{"id":"x","model":"up","choices":[{"index":0,"message":{"role":"assistant","content":null,'
+      .. '"audio":{"id":"a","data":"AA==","transcript":"hi"}},"finish_reason":"stop"}]}',
+    openai_responses = '{"id":"resp_1","object":"response","status":"completed","model":"up","output":[{"type":'
+      .. '"image_generation_call","id":"ig_1","status":"completed","result":"AA=="}]}',
+    anthropic = '{"id":"msg_1","type":"message","role":"assistant","model":"up","content":[{"type":'
+      .. '"bash_code_execution_tool_result","tool_use_id":"t","content":{}}],"stop_reason":"end_turn","usage":{}}',
+    gemini = '{"candidates":[{"content":{"role":"model","parts":[{"inlineData":{"mimeType":"image/png","data":'
+      .. '"AA=="}}]},"finishReason":"STOP","index":0}]}',
+  }
+  local EVENTS = {
+    openai_chat = { { data = '{"id":"x","model":"up","choices":[{"index":0,"delta":{"role":"assistant","audio":{'
+      .. '"data":"AA=="}},"finish_reason":null}]}' } },
+    openai_responses = { { type = "response.output_item.added", data = '{"type":"response.output_item.added",'
+      .. '"output_index":0,"item":{"type":"image_generation_call","id":"ig_1","status":"in_progress"}}' } },
+    anthropic = { { type = "content_block_start", data = '{"type":"content_block_start","index":0,"content_block":{'
+      .. '"type":"bash_code_execution_tool_result","tool_use_id":"t","content":{}}}' } },
+    gemini = { { data = ANSWERS.gemini } },
+  }
+
+  for dialect, answer in pairs(ANSWERS) do
+    it("is told so by one that speaks " .. dialect, function()
+      for _, stream in ipairs { false, true } do
+        local exchange = run {
+          request = { path = "/v1/completions", body = ('{"model":"m","prompt":"hi","stream":%s}'):format(
+            tostring(stream)) },
+          instance = { dialects = { [dialect] = true }, speaks = { dialect }, caps = { completions = false } },
+          reply = fakes.reply(stream and { events = { unpack(EVENTS[dialect]) } } or { body = answer }),
+        }
+        local said = exchange:answer().error.message
+        assert.same({ 502, "upstream_untranslatable" }, { exchange.status, exchange:answer().error.code })
+        assert.truthy(said:find("that OpenAI Completions cannot carry", 1, true), said)
+      end
+    end)
+  end
+end)
+
 describe("a request of another dialect", function()
   local ANTHROPIC = '{"model":"m","max_tokens":9,"top_k":5,"messages":[{"role":"user","content":"h\\u0069"}]}'
   local CHAT_ANSWER = '{"id":"x","object":"chat.completion","created":1,"model":"up","choices":[{"index":0,"message":'
@@ -166,6 +205,19 @@ describe("a request of another dialect", function()
   it("is answered as a stream or a whole, whichever way the provider answers", function()
     local body = ANTHROPIC:gsub("{", '{"stream":true,', 1)
     assert.matches("event: message_stop\n", ask { body = body }:output())
+  end)
+
+  it("is counted here where the provider's server does not know how", function()
+    local function count(status, body)
+      return run { reply = fakes.reply { status = status, body = body }, request = { path = "/v1/messages/count_tokens",
+        body = '{"model":"m","messages":[{"role":"user","content":"hello there"}]}' },
+        provider = { dialects = { "anthropic" } } }
+    end
+    local exchange = count(404, "<html>not found</html>")
+    assert.same({ 200, "local" }, { exchange.status, exchange.headers_sent["x-cliproxy-estimate"] })
+    assert.is_true(exchange:answer().input_tokens > 1)
+    exchange = count(404, '{"type":"error","error":{"type":"not_found_error","message":"model: m"}}')
+    assert.equal(404, exchange.status)
   end)
 
   it("is counted here where the provider does not count", function()

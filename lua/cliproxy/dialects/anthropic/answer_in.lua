@@ -21,14 +21,7 @@ function M.malformed(context, words)
   return errors.new("upstream_malformed", { provider = context.target.provider, title = TITLE, text = words })
 end
 
----@param context cliproxy.Context
----@param words string
----@return cliproxy.Failure
-function M.untranslatable(context, words)
-  local client = require("cliproxy.dialects").of(context.conversation.dialect) -- not at load: it requires this codec
-  return errors.new("upstream_untranslatable", { provider = context.target.provider, title = client.title,
-    text = words })
-end
+M.untranslatable = errors.untranslatable
 
 --- A failure that the service tells of: `{"type":"error","error":{…}}`.
 ---@param context cliproxy.Context

@@ -49,12 +49,6 @@ function M.malformed(context, words)
   return errors.new("upstream_malformed", { provider = context.target.provider, title = TITLE, text = words })
 end
 
-local function untranslatable(context, words)
-  local client = require("cliproxy.dialects").of(context.conversation.dialect) -- not at load: it requires this codec
-  return errors.new("upstream_untranslatable", { provider = context.target.provider, title = client.title,
-    text = words })
-end
-
 local function object(value)
   return json.kind(value) == "object" and value or nil
 end
@@ -186,7 +180,7 @@ local FOREIGN = { inlineData = "an image or a sound", fileData = "a file", execu
 local function foreign_part(self, part)
   for key, value in json.each(part) do
     if value ~= json.null and not BESIDE[key] then
-      return untranslatable(self.context, FOREIGN[key] or ("a part with %s"):format(text.excerpt(key, 64)))
+      return errors.untranslatable(self.context, FOREIGN[key] or ("a part with %s"):format(text.excerpt(key, 64)))
     end
   end
 end

@@ -18,19 +18,7 @@ function M.malformed(context, words)
   return errors.new("upstream_malformed", { provider = context.target.provider, title = TITLE, text = words })
 end
 
--- What the client speaks. Asked for late: these require this codec.
-local function client_of(dialect)
-  return dialect == "completions" and require("cliproxy.dialects.completions")
-    or require("cliproxy.dialects").of(dialect)
-end
-
----@param context cliproxy.Context
----@param words string
----@return cliproxy.Failure
-function M.untranslatable(context, words)
-  return errors.new("upstream_untranslatable", { provider = context.target.provider,
-    title = client_of(context.conversation.dialect).title, text = words })
-end
+M.untranslatable = errors.untranslatable
 
 ---@param context cliproxy.Context
 ---@param words string

@@ -18,14 +18,7 @@ function M.malformed(context, words)
   return errors.new("upstream_malformed", { provider = context.target.provider, title = TITLE, text = words })
 end
 
----@param context cliproxy.Context
----@param words string
----@return cliproxy.Failure
-function M.untranslatable(context, words)
-  local client = require("cliproxy.dialects").of(context.conversation.dialect) -- not at load: it requires this codec
-  return errors.new("upstream_untranslatable", { provider = context.target.provider, title = client.title,
-    text = words })
-end
+M.untranslatable = errors.untranslatable
 
 local function object(value)
   return json.kind(value) == "object" and value or nil
