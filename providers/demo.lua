@@ -78,6 +78,7 @@ return {
   contract = 1,
   dialects = { "openai_chat", "openai_responses", "anthropic", "gemini" },
   models = { "demo", "demo-fast", "demo-slow", "demo-cut", "demo-error-event", "demo-*" },
+  caps = { json_schema = true, images = true, pdf = true, audio = true, developer_role = true },
 
   execute = function(call, reply)
     local dialect = dialects[call.dialect]
@@ -90,6 +91,10 @@ return {
         .. how.status), headers)
     elseif call.operation ~= "generate" and call.operation ~= "complete" then
       return send_json(reply, 200, extras[call.operation](call))
+    end
+    local refusal = dialect.refusal and dialect.refusal(call.body)
+    if refusal then
+      return send_json(reply, 400, refusal)
     end
     local asked = dialect.read(call.body)
     local answer = content.answer(call, asked, how)

@@ -15,7 +15,7 @@ check() {
   fi
 }
 
-c_files() { find src spec bench -name '*.[ch]' -print; }
+c_files() { find src spec bench -name node_modules -prune -o -name '*.[ch]' -print; }
 
 lint_format() { c_files | xargs clang-format-14 --dry-run -Werror; }
 
@@ -73,7 +73,7 @@ lint_meta() {
 
 # Told, not enforced: the exceptions are few and have a reason.
 report_lengths() {
-  find src lua providers bench spec \( -name '*.[ch]' -o -name '*.lua' \) -exec wc -l {} + |
+  find src lua providers bench spec -name node_modules -prune -o \( -name '*.[ch]' -o -name '*.lua' \) -exec wc -l {} + |
     awk '$2 != "total" && $1 > 400 { printf "long file   %5d lines  %s\n", $1, $2 }'
   find src bench -name '*.c' -print0 | xargs -0 awk '
     /^[a-zA-Z].*\) \{$/ { start = FNR; name = $0 }

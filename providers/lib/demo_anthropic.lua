@@ -19,6 +19,17 @@ function M.error(status, message)
   )
 end
 
+--- demo keeps nothing between requests: what continues from something that it should have kept is refused.
+function M.refusal(body)
+  if not read.is_object(body.thread) then
+    return nil
+  end
+  local text = "thread: demo keeps no threads; send the whole conversation as messages"
+  return ordered("type", "error", "error", ordered("type", TYPES[400], "message", text, "details",
+    ordered("error_code", "thread_unsupported_request", "unsupported", json.array { "thread" })),
+    "request_id", "req_demo")
+end
+
 function M.error_event(status, message)
   return { { type = "error", data = json.encode(M.error(status, message)) } }
 end

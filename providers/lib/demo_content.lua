@@ -84,9 +84,10 @@ local function structured(asked)
   return schema.example(form, { text = asked.text, reply = says(asked) })
 end
 
---- Whether the text names this tool, as it is written or with blanks.
+--- Whether the text names this tool, as it is written or with blanks; of "server__tool" the last part is enough.
 local function names(text, name)
   name = name:lower()
+  name = name:match(".*__(.+)$") or name
   local spoken = name:gsub("_", " ")
   return text:find(name, 1, true) or text:find(spoken, 1, true)
 end

@@ -7,6 +7,16 @@ local read = require("lib.demo_read")
 
 local M = { error = chat.error }
 
+--- demo keeps nothing between requests: what continues from something that it should have kept is refused.
+function M.refusal(body)
+  local id = body.previous_response_id
+  if type(id) ~= "string" then
+    return nil
+  end
+  return ordered("error", ordered("message", ("Previous response with id '%s' not found."):format(id:sub(1, 100)),
+    "type", "invalid_request_error", "param", "previous_response_id", "code", "previous_response_not_found"))
+end
+
 local function event(kind, ...)
   return { type = kind, body = ordered("type", kind, "sequence_number", 0, ...) }
 end

@@ -87,6 +87,11 @@ local function say(dialect, more)
   end))
 end
 
+-- A request whose text is `text`, with further fields.
+local function asks(dialect, text, more)
+  return (say(dialect, more):gsub("Good day", text))
+end
+
 describe("demo, whole answers", function()
   local function whole(dialect, more)
     local out = run(dialect, "demo", say(dialect, more))
@@ -270,6 +275,12 @@ describe("demo, conversations with tools", function()
     assert.equal("stop", answer "Good day")
   end)
 
+  it("knows a tool of a server by its last name", function()
+    local body = asks("openai_chat", "get time", ',"tools":[{"type":"function","function":{"name":'
+      .. '"mcp__clock__get_time"}}]')
+    assert.equal("tool_calls", json.parse(run("openai_chat", "demo", body).body).choices[1].finish_reason)
+  end)
+
   it("never calls one when told not to", function()
     local body = say("openai_chat", (TOOLS.openai_chat:gsub('"required"', '"none"')))
     assert.equal("stop", json.parse(run("openai_chat", "demo", body).body).choices[1].finish_reason)
@@ -359,11 +370,6 @@ local CALLED = {
     return out
   end,
 }
-
--- A request whose text is `text`, with further fields.
-local function asks(dialect, text, more)
-  return (say(dialect, more):gsub("Good day", text))
-end
 
 local function both(dialect)
   return (BOTH[dialect]:gsub("%%s", function()
@@ -458,7 +464,8 @@ describe("demo, several tools", function()
 
   it("streams one block after the other in Messages", function()
     assert.matches("^message_start content_block_start ping content_block_delta content_block_delta "
-      .. "content_block_delta content_block_stop content_block_start content_block_delta .*content_block_stop message_delta message_stop$",
+      .. "content_block_delta content_block_stop content_block_start content_block_delta .*content_block_stop "
+      .. "message_delta message_stop$",
       types_of(streamed "anthropic"))
     local indexes = {}
     for _, event in ipairs(streamed "anthropic") do
@@ -698,6 +705,17 @@ describe("demo told to misbehave", function()
     local out = run("openai_chat", "demo-fast-and-furious", say "openai_chat")
     assert.equal(404, out.status)
     assert.equal("model_not_found", json.parse(out.body).error.code)
+  end)
+
+  it("refuses to continue from what it never kept", function()
+    local out = run("openai_responses", "demo", say("openai_responses", ',"previous_response_id":"resp_1"'))
+    local failed = json.parse(out.body).error
+    assert.same({ 400, "previous_response_not_found", "previous_response_id" },
+      { out.status, failed.code, failed.param })
+    out = run("anthropic", "demo", say("anthropic", ',"thread":{"type":"create"}'))
+    assert.same({ 400, "thread_unsupported_request" }, { out.status, json.parse(out.body).error.details.error_code })
+    assert.equal(200, run("anthropic", "demo", say("anthropic", ',"thread":null')).status)
+    assert.equal(200, run("openai_responses", "demo", say("openai_responses", ',"previous_response_id":null')).status)
   end)
 
   it("survives bodies of the wrong shape", function()
