@@ -2,6 +2,7 @@
 local answer_translated = require("cliproxy.answer_translated")
 local attempt = require("cliproxy.attempt")
 local decide = require("cliproxy.decide")
+local embeddings = require("cliproxy.dialects.embeddings")
 local errors = require("cliproxy.errors")
 local filters = require("cliproxy.filters")
 local headers = require("cliproxy.headers")
@@ -171,6 +172,27 @@ local function own_failed(work, reply)
   return failure
 end
 
+-- Some servers give vectors as floats, or as base64, whatever was asked for; SDKs ask for base64 and read nothing else.
+local function is_misfit(work, reply)
+  if work.operation ~= "embed" or work.translation or work.dialect ~= "openai_chat" then
+    return false
+  end
+  local wants_text = work.document.encoding_format == "base64"
+  local start = reply.held:match('"embedding"%s*:%s*(["%[])')
+  return start ~= nil and (start == '"') ~= wants_text
+end
+
+local function give_repaired(work, reply)
+  local document, failure = parts.document(work, reply)
+  if not document then
+    return failure
+  end
+  local body = embeddings.repair(document, work.document.encoding_format) or document
+  note_usage(work, reply)
+  begun(work)
+  work.exchange:respond(reply.status, parts.own_head(work, reply, "application/json", false), body)
+end
+
 --- Gives the reply to the client. A failure that it returns is to be answered: the head has not been sent yet.
 ---@param work cliproxy.Work
 ---@param reply cliproxy.Reply
@@ -204,6 +226,8 @@ function M.give(work, reply)
     return transform(work, reply, "response")
   elseif filters.has_answer_hooks(work, "response") then
     return transform(work, reply)
+  elseif is_misfit(work, reply) then
+    return give_repaired(work, reply)
   end
   return relay(work, reply, is_stream, length)
 end

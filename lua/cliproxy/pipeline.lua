@@ -16,6 +16,7 @@ local record = require("cliproxy.record")
 local request_id = require("cliproxy.request_id")
 local request_view = require("cliproxy.request_view")
 local rollback = require("cliproxy.rollback")
+local translate = require("cliproxy.translate")
 
 local M = {}
 
@@ -225,10 +226,26 @@ local function attempts(work)
   return nil, failure
 end
 
+-- Servers that are merely compatible have no such path; a model that is unknown is another matter.
+local NOT_COUNTED = { [404] = true, [405] = true, [501] = true }
+
+local function is_uncounted(work, reply)
+  if work.operation ~= "count" or not NOT_COUNTED[reply.status] then
+    return false
+  end
+  local held = reply.held:lower()
+  return not (reply.status == 404 and held:find("model", 1, true))
+end
+
 --- Attempts and answer. Nil: answered.
 ---@return cliproxy.Failure?
 local function attempt_and_answer(work)
   local reply, failure, body = attempts(work)
+  if reply and is_uncounted(work, reply) then
+    reply:close()
+    reply = nil
+    body, failure = translate.estimate(work)
+  end
   if reply then
     failure = answer.give(work, reply)
     reply:close()

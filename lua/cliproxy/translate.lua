@@ -5,6 +5,7 @@ local dialects = require("cliproxy.dialects")
 local embeddings = require("cliproxy.dialects.embeddings")
 local errors = require("cliproxy.errors")
 local foreign_state = require("cliproxy.foreign_state")
+local log = require("cliproxy.log")
 local models = require("cliproxy.models")
 local reasoning_cache = require("cliproxy.reasoning_cache")
 local token_estimate = require("cliproxy.token_estimate")
@@ -43,7 +44,7 @@ end
 local function estimator(c, target)
   local known
   return function()
-    known = known or token_estimate.request(c, target.dialect)
+    known = known or token_estimate.request(c, target.dialect, target.model)
     return known
   end
 end
@@ -70,6 +71,11 @@ local function judge(work, dialect, ledger)
     return errors.new("not_expressible", facts(work, dialect, refused))
   end
   work.ledger = ledger
+  if ledger.entries[1] and log.enabled("debug") then
+    for _, entry in ipairs(ledger.entries) do
+      log.debug(("%s %s %s: %s"):format(work.id, entry.path, entry.action, entry.why))
+    end
+  end
   if ledger.entries[1] then
     for _, entry in ipairs(work.snapshot.config.strict and ledger.entries or {}) do
       if entry.warn then
@@ -186,11 +192,18 @@ local function estimate(work)
   if not c then
     return nil, errors.new("request_malformed", { text = message, param = param })
   end
-  work.estimated = token_estimate.request(c, work.target.instance.speaks[1] or work.dialect)
+  work.estimated = token_estimate.request(c, work.target.instance.speaks[1] or work.dialect, work.target.model)
   return nil, nil, client.encode_count(work.estimated)
 end
 
-M.estimate = estimate
+--- What is answered instead of a count that a provider turned out not to make; a failure where the request is bad.
+---@param work cliproxy.Work
+---@return string? body
+---@return cliproxy.Failure? failure
+function M.estimate(work)
+  local _, failure, body = estimate(work)
+  return body, failure
+end
 
 -- Whether a request of the client's own dialect goes on as it is.
 local function passes(work, instance)

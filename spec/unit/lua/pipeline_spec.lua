@@ -207,6 +207,19 @@ describe("a request of another dialect", function()
     assert.matches("event: message_stop\n", ask { body = body }:output())
   end)
 
+  it("gets vectors in the form that it asked for", function()
+    local function embed(format, body)
+      return run { reply = fakes.reply { body = body }, request = { path = "/v1/embeddings",
+        body = ('{"model":"m","input":"hi"%s}'):format(format and ',"encoding_format":"' .. format .. '"' or "") } }:output()
+    end
+    local floats = '{"object":"list","data":[{"object":"embedding","index":0,"embedding":[1.0, -2]}],"model":"m"}'
+    local text = floats:gsub("%[1.0, %-2%]", '"AACAPwAAAMA="')
+    assert.equal(floats, embed(nil, floats))
+    assert.equal(text, embed("base64", text))
+    assert.equal("AACAPwAAAMA=", json.parse(embed("base64", floats)).data[1].embedding)
+    assert.equal(-2, json.parse(embed("float", text)).data[1].embedding[2])
+  end)
+
   it("is counted here where the provider's server does not know how", function()
     local function count(status, body)
       return run { reply = fakes.reply { status = status, body = body }, request = { path = "/v1/messages/count_tokens",
