@@ -1,10 +1,10 @@
 --- What an answer says, read by the letter of its dialect alone: nothing of the codecs is used here, so that their
 --- output can be compared with what a provider sent. Whole answers and streams of all four dialects.
 ---
---- Facts: { text, refusal, reasoning, calls = { { name, input } }, word, common, usage, failed, sequence, explanation }.
---- `word` is the dialect's own reason for the end, `common` the same in words that all share; an `input` is JSON in one
---- spelling (see `canonical`) or, where it is no JSON, its bytes behind "text:". `usage` has input, output, cached,
---- written, reasoning; what was not reported is nil. `failed` is the message of an error.
+--- Facts: { text, refusal, reasoning, calls = { { name, input } }, word, common, usage, failed, sequence,
+--- explanation }. `word` is the dialect's own reason for the end, `common` the same in words that all share; an `input`
+--- is JSON in one spelling (see `canonical`) or, where it is no JSON, its bytes behind "text:". `usage` has input,
+--- output, cached, written, reasoning; what was not reported is nil. `failed` is the message of an error.
 local json = require("cliproxy.json")
 
 local M = {}
@@ -167,7 +167,8 @@ local function chat_call(facts, call)
   local custom = at(call, "custom")
   local inner = custom or at(call, "function")
   local text = string_of(at(inner, custom and "input" or "arguments"))
-  facts.calls[#facts.calls + 1] = { name = at(inner, "name"), input = custom and "text:" .. text or input_of_text(text) }
+  facts.calls[#facts.calls + 1] = { name = at(inner, "name"),
+    input = custom and "text:" .. text or input_of_text(text) }
 end
 
 local function chat_whole(document)
@@ -296,8 +297,8 @@ end
 
 -- Anthropic -------------------------------------------------------------------------------------------------------
 
-local STOPS = { end_turn = "end", max_tokens = "length", model_context_window_exceeded = "length", tool_use = "tool_calls",
-  stop_sequence = "stop_sequence", refusal = "refusal", pause_turn = "pause" }
+local STOPS = { end_turn = "end", max_tokens = "length", model_context_window_exceeded = "length",
+  tool_use = "tool_calls", stop_sequence = "stop_sequence", refusal = "refusal", pause_turn = "pause" }
 
 local function anthropic_count(counts, usage)
   for _, key in ipairs { "input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens", "output_tokens" } do
@@ -341,14 +342,13 @@ local function anthropic_whole(document)
 end
 
 local function anthropic_stream(bytes)
-  local facts, counts, open, ending, inputs = new(), {}, {}, nil, {}
+  local facts, counts, ending, inputs = new(), {}, nil, {}
   for _, event in ipairs(M.events(bytes)) do
     local e = json.parse(event.data)
     local kind, index = at(e, "type"), at(e, "index")
     if kind == "message_start" then
       anthropic_count(counts, at(e, "message", "usage"))
     elseif kind == "content_block_start" then
-      open[index] = e.content_block
       anthropic_block(facts, e.content_block)
       if e.content_block.type == "tool_use" then
         inputs[index] = { call = facts.calls[#facts.calls], pieces = {} }

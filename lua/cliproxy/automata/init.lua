@@ -110,13 +110,15 @@ end
 
 --- Checks a stream as it comes.
 ---@param dialect string
----@param options? { framing?: "sse"|"json_array", wants_usage?: boolean|"if_known" } `wants_usage`: whether the client
---- asked for usage (Chat); "if_known": it did, but there may be none to tell; nil: not known, then the first chunk tells
+---@param options? { framing?: "sse"|"json_array", wants_usage?: boolean|"if_known", verbatim?: boolean }
+--- `wants_usage`: whether the client asked for usage (Chat); "if_known": it did, but there may be none to tell; nil: not
+--- known, the first chunk tells. `verbatim`: calls have the arguments that the model wrote, which may be no JSON object
 ---@return cliproxy.automata.Checker
 function M.stream(dialect, options)
   local automaton = of(dialect)
   options = options or {}
   local self = setmetatable({ n = 0, report = shape.report("event 0"), finished = false }, Checker)
+  self.report.verbatim = options.verbatim
   self.machine = automaton.stream(options)
   local function event(data, type)
     on_event(self, automaton, data, type)

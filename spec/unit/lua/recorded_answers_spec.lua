@@ -1,6 +1,6 @@
 --- Every recorded answer for clients of the three other dialects: what it says arrives, or the client is told why not.
---- `answer_facts` reads both ends by the letter of their dialects. spec/daemon/translated_replay_spec.lua sends the same
---- answers over sockets, cut in every way.
+--- `answer_facts` reads both ends by the letter of their dialects. spec/daemon/translated_replay_spec.lua sends the
+--- same answers over sockets, cut in every way.
 local answer_facts = require("spec.support.answer_facts")
 local automata = require("cliproxy.automata")
 local dialects = require("cliproxy.dialects")
