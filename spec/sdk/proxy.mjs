@@ -142,5 +142,5 @@ export async function start() {
     }
   }
 
-  return { url, feed, stop, log: () => readFileSync(log, 'utf8') };
+  return { url, feed, stop };
 }
