@@ -3,7 +3,7 @@
 --- mark = { of = rival, plus = µs } or { of = rival, times = factor }: the mark is made from that rival's figure of
 --- the same run. A model "mock-PLAN" tells the mock upstream what to do: the floor passes bodies alone.
 ---
---- `translated`: what cliproxy is sent in place of path and data. Its client speaks Anthropic's dialect and its provider
+--- `translated`: what cliproxy is sent in place of path and data. Its client speaks Anthropic's dialect, its provider
 --- Chat's; the others pass Chat both ways, so that the upstream does the same for all.
 local CHAT = "/v1/chat/completions"
 local MESSAGES = "/v1/messages"
@@ -43,7 +43,8 @@ return {
     path = CHAT,
     data = '{"model":"mock-events=1000","stream":true,"messages":[{"role":"user","content":"Go."}]}',
     translated = { path = MESSAGES, contains = "message_stop",
-      data = '{"model":"chat/mock-events=1000","max_tokens":64,"stream":true,"messages":[{"role":"user","content":"Go."}]}' },
+      data = '{"model":"chat/mock-events=1000","max_tokens":64,"stream":true,'
+        .. '"messages":[{"role":"user","content":"Go."}]}' },
     connections = 4, requests = 400, warm = 20, contains = "[DONE]", mark = { of = "nginx", times = 3 },
   },
   {

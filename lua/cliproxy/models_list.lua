@@ -1,6 +1,6 @@
 --- GET /v1/models and /v1beta/models: plain ids of routes and instances, and what `discover` hooks find, with the
 --- sizes that `models` knows; shaped by the caller, in pages where it asks for them.
-local attempt = require("cliproxy.attempt")
+local call_api = require("cliproxy.call")
 local budget = require("cliproxy.budget")
 local crypto = require("cliproxy.crypto")
 local errors = require("cliproxy.errors")
@@ -43,7 +43,7 @@ end
 
 --- Asks a provider; what was known before stays where that fails.
 local function ask(instance, former)
-  local call = attempt.discover_call(instance)
+  local call = call_api.discover(instance)
   call.timeouts = { connect = 3, first_byte = DISCOVER_S, idle = DISCOVER_S, total = DISCOVER_S }
   local ok, ids, message = budget.call(instance.owners.discover, instance.provider.discover, call)
   local wrong

@@ -70,8 +70,17 @@ function M.all()
   return list, left_out
 end
 
+---@class spec.RecordedAnswer
+---@field name string
+---@field dialect string the folder's name
+---@field answer string
+---@field answer_file string below the folder
+---@field status integer
+---@field type string content type
+---@field stream boolean
+
 --- All recorded answers of the four dialects, with or without their request; nil where there is no such folder.
----@return { name: string, dialect: string, answer: string, answer_file: string, status: integer, type: string, stream: boolean }[]?
+---@return spec.RecordedAnswer[]?
 function M.answers()
   local manifest = process.read(M.folder .. "/MANIFEST.tsv")
   if not manifest then return nil end
