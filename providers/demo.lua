@@ -5,9 +5,9 @@
 ---     demo-slow[-MS]        waits before every event       demo-cut[-N]       breaks off after N events
 ---     demo-long-N           says N words                   demo-error-event   sends an error in mid-stream
 ---
---- It calls those of the request's tools that the text names ("get_weather and get time"), with arguments that fit their
---- schemas or with those of the text ('use the get_weather tool with {"city":"Rome"}': no other is called then); the
---- first one when the text speaks of a tool ("use the tool") or tool_choice demands a call; then it tells what they
+--- It calls those of the request's tools that the text names ("get_weather and get time"), with arguments that fit
+--- their schemas or with those of the text ('use the get_weather tool with {"city":"Rome"}': no other is called then);
+--- the first one when the text speaks of a tool ("use the tool") or tool_choice demands a call; then it tells what they
 --- answered. Where JSON is asked for, its text is a value that fits the schema. It tells of images and files what they
 --- are and how large.
 local behaviour = require("lib.demo_behaviour")

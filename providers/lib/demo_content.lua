@@ -92,9 +92,8 @@ local function names(text, name)
   return text:find(name, 1, true) or text:find(spoken, 1, true)
 end
 
---- The arguments that the text dictates for this tool: "NAME with {…}" or "NAME tool with {…}".
+--- What the text dictates for a tool: "NAME with {…}" or "NAME tool with {…}".
 local function dictated(text, name)
-  text = " " .. text
   for _, words in ipairs { " with {", " tool with {" } do
     local first, last = text:find(name .. words, 1, true)
     local input = first and text:find("^[^%w_-]", first - 1) and text:match("^%b{}", last)
@@ -104,11 +103,23 @@ local function dictated(text, name)
   end
 end
 
+--- The same as the tool's arguments; a tool in a namespace is also called NAMESPACE__NAME, and the free text of one
+--- that takes it stands in the member "input".
+local function arguments_of(text, tool)
+  local input = dictated(text, tool.name)
+    or tool.namespace and dictated(text, tool.namespace .. "__" .. tool.name)
+  if input and tool.custom then
+    local free = json.parse(input).input
+    return type(free) == "string" and free or nil
+  end
+  return input
+end
+
 --- Those of the tools for which the text dictates arguments: { tool, arguments }.
 local function told(asked, tools)
-  local chosen = {}
+  local chosen, text = {}, " " .. asked.text
   for _, tool in ipairs(tools) do
-    local input = not tool.custom and dictated(asked.text, tool.name)
+    local input = arguments_of(text, tool)
     if input then
       table.insert(chosen, { tool, input })
     end

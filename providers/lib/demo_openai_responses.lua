@@ -65,18 +65,6 @@ end
 
 item_readers.custom_tool_call = item_readers.function_call
 
-local function read_items(body, asked)
-  local all = {}
-  for _, item in read.items(body.input) do
-    local kind = read.is_object(item) and (item.type == nil and "message" or item.type)
-    local reader = type(kind) == "string" and item_readers[kind]
-    if reader then
-      reader(item, asked, all)
-    end
-  end
-  asked.all = asked.all .. table.concat(all, "\n")
-end
-
 local function read_tools(tools, asked, namespace)
   for _, tool in read.items(tools) do
     if read.is_object(tool) and type(tool.name) == "string" then
@@ -88,6 +76,22 @@ local function read_tools(tools, asked, namespace)
       end
     end
   end
+end
+
+function item_readers.additional_tools(item, asked)
+  read_tools(item.tools, asked)
+end
+
+local function read_items(body, asked)
+  local all = {}
+  for _, item in read.items(body.input) do
+    local kind = read.is_object(item) and (item.type == nil and "message" or item.type)
+    local reader = type(kind) == "string" and item_readers[kind]
+    if reader then
+      reader(item, asked, all)
+    end
+  end
+  asked.all = asked.all .. table.concat(all, "\n")
 end
 
 local function read_choice(body, asked)
@@ -193,7 +197,7 @@ end
 local function call_item(call, status, arguments)
   if call.custom then
     return ordered("id", "ctc_" .. call.id, "type", "custom_tool_call", "status", status, "call_id",
-      "call_" .. call.id, "input", arguments, "name", call.name)
+      "call_" .. call.id, "input", arguments, "name", call.name, "namespace", call.namespace)
   end
   return ordered("id", "fc_" .. call.id, "type", "function_call", "status", status, "arguments", arguments,
     "call_id", "call_" .. call.id, "name", call.name, "namespace", call.namespace)

@@ -646,6 +646,20 @@ describe("demo, tools that take free text", function()
       ',"tools":[{"type":"namespace","name":"clock","tools":[{"type":"function","name":"get_time"}]}]')).body).output[1]
     assert.same({ "function_call", "get_time", "clock" }, { item.type, item.name, item.namespace })
   end)
+
+  it("get what the text dictates, also in a namespace, and where an item adds them, in Responses", function()
+    local added = '{"type":"additional_tools","role":"developer","tools":[{"type":"namespace","name":"functions",'
+      .. '"tools":[{"type":"custom","name":"exec"},{"type":"function","name":"wait"}]}]}'
+    for _, name in ipairs { "exec", "functions__exec" } do
+      local body = ('{"input":[%s,{"role":"user","content":%s}]}'):format(added,
+        json.encode(name .. ' with {"input":"await \\"a\\""}'))
+      local answer = json.parse(run("openai_responses", "demo", body).body)
+      assert.equal(1, #answer.output)
+      local item = answer.output[1]
+      assert.same({ "custom_tool_call", "exec", "functions", 'await "a"' },
+        { item.type, item.name, item.namespace, item.input })
+    end
+  end)
 end)
 
 describe("demo told to misbehave", function()
