@@ -127,6 +127,31 @@ describe("a request of Responses, decoded:", function()
     assert.same({ "input[3] dropped" }, noted(c))
   end)
 
+  it("tools that items add are there from the start, the last definition of each", function()
+    local c = input('{"type":"additional_tools","id":"at_1","role":"developer","tools":[{"type":"namespace",'
+      .. '"name":"functions","description":"","tools":[{"type":"custom","name":"exec"},{"type":"function","name":'
+      .. '"wait","parameters":{"a":1}}]}]},{"role":"developer","content":"s"},{"role":"user","content":"x"},'
+      .. '{"type":"additional_tools","tools":[{"type":"function","name":"shell","parameters":{"b":2}},'
+      .. '{"type":"namespace","name":"functions","tools":[{"type":"function","name":"wait"}]}]}',
+      '"tools":[{"type":"function","name":"shell","parameters":{}}]')
+    local names, paths = {}, {}
+    for i, tool in ipairs(c.tools) do
+      names[i], paths[i] = tool.name, conversation.tool_path(c, tool)
+    end
+    assert.same({ "shell", "functions__exec", "functions__wait" }, names)
+    assert.same({ "input[3].tools[0]", "input[0].tools[0].tools[0]", "input[3].tools[1].tools[0]" }, paths)
+    assert.same({ '{"b":2}', true, nil }, { c.tools[1].schema, c.tools[2].custom, c.tools[3].schema })
+    assert.same({ namespace = "functions", name = "exec" }, c.namespaces.functions__exec)
+    assert.equal(1, #c.turns)
+    assert.equal(1, #c.system)
+    assert.same({ "input[0].tools[0].description dropped", "tools[0] dropped",
+      "input[0].tools[0].tools[1] dropped" }, noted(c))
+    local _, message, param = input('{"type":"additional_tools","role":"developer"}')
+    assert.same({ "input[0].tools is missing", "input[0].tools" }, { message, param })
+    assert.equal("input[0].tools[0].type", input('{"type":"additional_tools","tools":[{"type":"web_search"}]}')
+      .ledger.refused.path)
+  end)
+
   it("namespaces of tools are flattened, in history and choices, too", function()
     local c = input('{"type":"function_call","call_id":"c","namespace":"mcp__git","name":"log","arguments":"{}"},'
       .. '{"type":"function_call","call_id":"d","namespace":"gone__","name":"x","arguments":"{}"}',
@@ -243,7 +268,7 @@ describe("a request of Responses, decoded:", function()
     assert.equal("previous_response_id", decode('"previous_response_id":"resp_1"').ledger.refused.path)
     for _, item in ipairs { '{"type":"item_reference","id":"msg_1"}', '{"type":"compaction","encrypted_content":"x"}',
       '{"type":"web_search_call","id":"ws_1","status":"completed"}', '{"type":"mcp_call","id":"m"}',
-      '{"type":"future_item"}', '{"type":"additional_tools","role":"developer","tools":[]}' } do
+      '{"type":"future_item"}' } do
       local c = input('{"role":"user","content":"x"},' .. item)
       assert.equal("input[1]", c.ledger.refused.path)
     end

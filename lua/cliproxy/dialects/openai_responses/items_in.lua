@@ -119,8 +119,22 @@ local function reasoning(r, node)
   end
 end
 
+local KNOWN_ADDED = { type = true, role = true, tools = true, id = true, status = true }
+
+-- Read at the end of the request, after its own tools.
+local function additional_tools(r, node)
+  local list = r:node(node, "tools", "array")
+  r:unknown(node, KNOWN_ADDED)
+  if list then
+    r.added_tools[#r.added_tools + 1] = { list = list, path = r:where("tools") }
+  else
+    r:wrong(r:where("tools"), "is missing")
+  end
+end
+
 local READERS = {
   message = message,
+  additional_tools = additional_tools,
   function_call = function(r, node) call(r, node, "arguments") end,
   custom_tool_call = function(r, node) call(r, node, "input", true) end,
   function_call_output = function(r, node) result(r, node) end,

@@ -17,6 +17,9 @@ local QUOTE = byte('"')
 ---@field list? string the item's list of parts that is read
 ---@field index? integer the part, from 0
 ---@field leading boolean only system messages so far
+---@field tool_places table<string, integer> name of a tool → its place in `c.tools`
+---@field added_tools { list: cliproxy.json.Node, path: string }[] of items that add tools
+---@field adding? boolean those are read now
 local Reader = {}
 Reader.__index = Reader
 
@@ -25,7 +28,8 @@ local KINDS = { ['"'] = "a string", ["{"] = "an object", ["["] = "a list", t = "
 ---@param c cliproxy.Conversation
 ---@return cliproxy.responses.Reader
 function M.new(c)
-  return setmetatable({ c = c, ledger = c.ledger, base = "", turn = 0, leading = true }, Reader)
+  return setmetatable({ c = c, ledger = c.ledger, base = "", turn = 0, leading = true, tool_places = {},
+    added_tools = {} }, Reader)
 end
 
 --- The client's path of what is read now, or of a member of it.

@@ -273,6 +273,7 @@ local function read(r, document)
       r.ledger:warn(key --[[@as string]], "unknown to cliproxy")
     end
   end
+  tools_in.read_added(r)
   if r.instructions and not literal.is_empty(r.instructions) then
     table.insert(r.c.system, 1, { kind = "text", text = r.instructions })
   end

@@ -1,5 +1,6 @@
 --- Tools of a client's request, and which of them may be called. Namespaces are flattened: a tool of one is called
 --- NAMESPACE__NAME on its way, and both parts come back in the answer.
+local conversation = require("cliproxy.conversation")
 local json = require("cliproxy.json")
 
 local M = {}
@@ -7,7 +8,7 @@ local M = {}
 -- Tools that OpenAI runs, or that its own models alone know how to use; items are called after them.
 local HOSTED = {
   "web_search", "file_search", "code_interpreter", "image_generation", "mcp", "computer", "local_shell", "shell",
-  "apply_patch", "tool_search", "programmatic_tool_calling", "program", "additional_tools",
+  "apply_patch", "tool_search", "programmatic_tool_calling", "program",
 }
 
 --- Whether a tool or an item is of the service's own: "web_search_preview_2025_03_11", "mcp_approval_request".
@@ -39,11 +40,15 @@ function M.full_name(r, namespace, name)
 end
 
 local function add(r, tool)
-  if r.tool_names[tool.name] then
-    r.ledger:refuse(r:where("name"), ("two tools are called %q"):format(tool.name))
+  local tools, places = r.c.tools, r.tool_places
+  local place = places[tool.name]
+  if place and not r.adding then
+    return r.ledger:refuse(r:where("name"), ("two tools are called %q"):format(tool.name))
+  elseif place then
+    r.ledger:drop(conversation.tool_path(r.c, tools[place]), "the definition further down counts")
   end
-  r.tool_names[tool.name] = true
-  r.c.tools[#r.c.tools + 1] = tool
+  places[tool.name] = place or #tools + 1
+  tools[places[tool.name]] = tool
 end
 
 local KNOWN = { type = true, name = true, description = true, parameters = true, strict = true, format = true,
@@ -83,7 +88,8 @@ local function one(r, node, index, namespace)
   if not name then
     return
   end
-  local tool = { name = M.full_name(r, namespace, name), index = index, path = namespace and r:where() or nil }
+  local tool = { name = M.full_name(r, namespace, name), index = index,
+    path = (namespace or r.adding) and r:where() or nil }
   tool.description = r:literal(node, "description")
   read(r, node, tool)
   if r:flag(node, "defer_loading") then
@@ -112,23 +118,35 @@ local function namespace(r, node, index)
   end
 end
 
+local function read(r, list, base)
+  for i, node in json.each(list) do
+    r.base = ("%s[%d]"):format(base, i - 1)
+    if json.kind(node) == "object" and node.type == "namespace" then
+      namespace(r, node, i - 1)
+    else
+      one(r, node, i - 1)
+    end
+  end
+  r.base = ""
+end
+
 --- Reads `tools`.
 ---@param r cliproxy.responses.Reader
 ---@param document cliproxy.json.Node
 function M.read(r, document)
   local list = r:node(document, "tools", "array")
-  r.tool_names = {}
   if list then
-    for i, node in json.each(list) do
-      r.base = ("tools[%d]"):format(i - 1)
-      if json.kind(node) == "object" and node.type == "namespace" then
-        namespace(r, node, i - 1)
-      else
-        one(r, node, i - 1)
-      end
-    end
+    read(r, list, "tools")
   end
-  r.base = ""
+end
+
+--- Reads the tools that items of the input add: others are given all of them from the start. After `read`.
+---@param r cliproxy.responses.Reader
+function M.read_added(r)
+  r.adding = true
+  for _, added in ipairs(r.added_tools) do
+    read(r, added.list, added.path)
+  end
 end
 
 -- The choice ----------------------------------------------------------------------------------------------------
