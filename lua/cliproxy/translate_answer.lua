@@ -163,9 +163,9 @@ local function checker(work, self)
     return nil
   end
   local automata = require("cliproxy.automata")
-  -- A provider that reports no counts has none to tell.
+  -- A provider that reports no counts has none to tell, and what its model writes as arguments is the model's own.
   local automaton = automata.stream(work.dialect, { framing = work.translation.context.framing,
-    wants_usage = work.translation.conversation.wants_usage and "if_known" or false })
+    wants_usage = work.translation.conversation.wants_usage and "if_known" or false, verbatim = true })
   return function(bytes)
     automaton:feed(bytes)
     if self.finished or self.failure then

@@ -253,7 +253,7 @@ function EVENTS.content_block_stop(self, report, document)
     return
   elseif open.type == "tool_use" then
     local input = shape.text_of(open.json)
-    self.broken = self.broken or input:find("%S") and not shape.is_object_text(input) and open.index
+    self.broken = self.broken or input:find("%S") and not shape.is_input(report, input) and open.index
   elseif open.type ~= "redacted_thinking" and not open.filled then
     report:say("", "the block is empty")
   end

@@ -111,7 +111,7 @@ end
 --- Checks a stream as it comes.
 ---@param dialect string
 ---@param options? { framing?: "sse"|"json_array", wants_usage?: boolean|"if_known", verbatim?: boolean }
---- `wants_usage`: whether the client asked for usage (Chat); "if_known": it did, but there may be none to tell; nil: not
+--- `wants_usage`: whether the client asked for usage (Chat); "if_known": it did, but there may be none; nil: not
 --- known, the first chunk tells. `verbatim`: calls have the arguments that the model wrote, which may be no JSON object
 ---@return cliproxy.automata.Checker
 function M.stream(dialect, options)

@@ -70,7 +70,7 @@ local function check_calls(report, calls, where, finish)
       ids[id] = true
     end
     local arguments = fn and child(fn, "arguments", "string")
-    if arguments and (finish == "tool_calls" or finish == "stop") and not shape.is_object_text(arguments) then
+    if arguments and (finish == "tool_calls" or finish == "stop") and not shape.is_input(report, arguments) then
       report:say(at .. ".function.arguments", "they are no JSON object")
     end
   end
@@ -87,7 +87,7 @@ local function check_message(report, message, where, finish)
     report:say(where, "finish_reason is tool_calls and there is none")
   elseif message.function_call ~= nil then
     local arguments = child(message.function_call, "arguments", "string")
-    if finish == "function_call" and arguments and not shape.is_object_text(arguments) then
+    if finish == "function_call" and arguments and not shape.is_input(report, arguments) then
       report:say(where .. ".function_call.arguments", "they are no JSON object")
     end
   elseif finish == "function_call" then
@@ -260,12 +260,12 @@ local function finish_choice(report, choice, finish, where)
   choice.finish = finish
   if #choice.calls_list == 0 and finish == "tool_calls" then
     report:say(where .. ".finish_reason", "it is tool_calls and there is none")
-  elseif finish == "function_call" and not shape.is_object_text(shape.text_of(choice.old or {})) then
+  elseif finish == "function_call" and not shape.is_input(report, shape.text_of(choice.old or {})) then
     report:say(where .. ".finish_reason", "it is function_call, and there is none whose arguments are an object")
   end
   for i, call in ipairs(choice.calls_list) do
     if call.kind == "function" and (finish == "tool_calls" or finish == "stop")
-      and not shape.is_object_text(shape.text_of(call.fragments)) then
+      and not shape.is_input(report, shape.text_of(call.fragments)) then
       report:say(where, ("the arguments of call %d are no JSON object"):format(i - 1))
     end
   end

@@ -92,7 +92,7 @@ function M.check_done(report, item, where, may_be_cut)
     report:say(where .. ".content", "a message without content")
   end
   local arguments = item.type == "function_call" and child(item, "arguments", "string")
-  if arguments and status == "completed" and not may_be_cut and not shape.is_object_text(arguments) then
+  if arguments and status == "completed" and not may_be_cut and not shape.is_input(report, arguments) then
     report:say(where .. ".arguments", "they are no JSON object")
   end
 end

@@ -189,7 +189,7 @@ local function item_done(self, report, document)
   shapes.check_done(report, item, "item", true)
   if item.status == "incomplete" then
     self.cut[#self.cut + 1] = #self.items
-  elseif item.type == "function_call" and not shape.is_object_text(child(item, "arguments", "string") or "") then
+  elseif item.type == "function_call" and not shape.is_input(report, child(item, "arguments", "string") or "") then
     report:say("item.arguments", "they are no JSON object")
   end
   if COMPLETE[item.type] then

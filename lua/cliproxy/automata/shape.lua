@@ -11,6 +11,7 @@ local VIOLATIONS_MAX = 100
 ---@class cliproxy.automata.Report
 ---@field list string[]
 ---@field place string what is being looked at: "event 3 (message_stop)"
+---@field verbatim? boolean arguments of calls stand as the model wrote them
 local Report = {}
 Report.__index = Report
 
@@ -259,6 +260,15 @@ function M.is_object_text(text)
     json.close(document)
   end
   return kind == "object"
+end
+
+--- Whether the arguments of a call are an object; where the checker takes them as the model wrote them, whether there
+--- are any.
+---@param report cliproxy.automata.Report
+---@param text string
+---@return boolean
+function M.is_input(report, text)
+  return report.verbatim and text ~= "" or M.is_object_text(text)
 end
 
 --- Checks an identity of token counts where all of its numbers are there.

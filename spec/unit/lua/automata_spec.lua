@@ -242,6 +242,23 @@ describe("good streams", function()
   end)
 end)
 
+describe("a stream whose model wrote no JSON as arguments", function()
+  local BROKEN = {
+    openai_chat = CHAT:gsub(":1}", ":1"), openai_responses = RESPONSES:gsub(':1}"', ':1"'),
+    anthropic = ANTHROPIC:gsub('":1}"', '":1"'),
+  }
+  for dialect, bytes in pairs(BROKEN) do
+    it("passes in " .. dialect .. " where arguments are verbatim", function()
+      assert(#(run(dialect, bytes)) > 0)
+      fine((run(dialect, bytes, { verbatim = true })))
+    end)
+  end
+
+  it("needs arguments all the same, where they cannot be left out", function()
+    assert(#(run("openai_chat", (CHAT:gsub('"arguments":"{}"', '"arguments":""')), { verbatim = true })) > 0)
+  end)
+end)
+
 -- Single mutations: each must be seen -----------------------------------------------------------------------------
 
 -- { name, what is replaced (plain; in its first place, or in all of them), by what, words of the violation }

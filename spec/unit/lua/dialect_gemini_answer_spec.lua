@@ -215,6 +215,10 @@ describe("an answer for a Gemini client", function()
     assert.is_nil(body)
     assert.same({ "upstream_untranslatable", "provider google gave an answer that Gemini generateContent cannot carry: "
       .. "the arguments of a call of f are no JSON object." }, { failure.code, failure.text })
+    body, failure = encode { parts = { { kind = "tool_call", id = "x", name = "f", arguments = '"{\\"a"' } },
+      stop = "length" }
+    assert.truthy(failure.text:find("the answer reached its longest in the middle of a call of f, whose arguments are "
+      .. "cut; raise maxOutputTokens.", 1, true))
   end)
 
   it("shows thoughts to those that asked, and their state to all", function()

@@ -244,23 +244,41 @@ describe("a stream for a Gemini client", function()
     assert.truthy(whole():find('"args":{  "a": "b\\nc",  "d": [ ]}', 1, true))
   end)
 
-  it("fails where the arguments of a call are no object, and says nothing more", function()
-    for _, framing in ipairs { "sse", "json_array" } do
-      local sink, out, whole = encoder(framing)
-      sink.start {}
-      sink.text('"a"')
-      sink.tool_start(1, { id = "x", name = "f" })
-      sink.tool_delta(1, '"{\\"a"')
-      sink.tool_end(1)
-      local count = #out
-      sink.text('"b"')
-      sink.stop("tool_calls")
-      sink.finish()
-      assert.equal(count, #out)
-      local bytes, how = whole()
-      assert.equal("error", how)
-      assert.truthy(bytes:find("the arguments of a call of f are no JSON object", 1, true))
-    end
+  for stop, words in pairs { tool_calls = "the arguments of a call of f are no JSON object",
+    length = "the answer reached its longest in the middle of a call of f, whose arguments are cut" } do
+    it("fails where the arguments of a call are no object, and ends so: " .. stop, function()
+      for _, framing in ipairs { "sse", "json_array" } do
+        local sink, out, whole = encoder(framing)
+        sink.start {}
+        sink.text('"a"')
+        sink.tool_start(1, { id = "x", name = "f" })
+        sink.tool_delta(1, '"{\\"a"')
+        sink.tool_end(1)
+        sink.tool_start(2, { id = "y", name = "g" })
+        sink.tool_end(2)
+        sink.stop(stop)
+        local count = #out
+        sink.text('"b"')
+        sink.finish()
+        assert.equal(count, #out)
+        local bytes, how = whole()
+        assert.equal("error", how)
+        assert.truthy(bytes:find(words, 1, true))
+        assert.is_nil(bytes:find("functionCall", 1, true))
+      end
+    end)
+  end
+
+  it("fails where a call that never ended has half its arguments", function()
+    local sink, _, whole = encoder("sse")
+    sink.start {}
+    sink.tool_start(1, { id = "x", name = "f" })
+    sink.tool_delta(1, '"{\\"a"')
+    sink.stop("length")
+    sink.finish()
+    local bytes, how = whole()
+    assert.equal("error", how)
+    assert.truthy(bytes:find("whose arguments are cut", 1, true))
   end)
 
   it("tells thoughts only to those that asked", function()

@@ -153,10 +153,12 @@ function BLOCKS.reasoning(context, part)
   end
 end
 
-function BLOCKS.tool_call(context, part)
+function BLOCKS.tool_call(context, part, stop)
   local input = conversation.input_of(part)
   if not input then
-    return nil, M.untranslatable(context, ("the arguments of its call of %s are no JSON object"):format(part.name))
+    local words = stop == "length" and "its answer reached its longest in the middle of a call of %s, whose input is "
+      .. "cut; raise max_tokens" or "the arguments of its call of %s are no JSON object"
+    return nil, M.untranslatable(context, words:format(part.name))
   end
   return '{"type":"tool_use","id":' .. M.call_id(part.id) .. ',"name":' .. text.quote(part.name) .. ',"input":' .. input
     .. "}"
@@ -194,7 +196,7 @@ end
 function M.encode(answer, context)
   local blocks = {}
   for _, part in ipairs(answer.parts) do
-    local block, failure = BLOCKS[part.kind](context, part)
+    local block, failure = BLOCKS[part.kind](context, part, answer.stop)
     if failure then
       return nil, failure
     end

@@ -49,21 +49,29 @@ function M.shows_thoughts(context)
   return asked ~= nil and asked.visible == true
 end
 
---- A call; nil and a failure where its arguments are no object.
+--- A call; nil where its arguments are no object.
 ---@param call { id: string, name: string, input?: cliproxy.JsonText, arguments?: cliproxy.Literal }
 ---@param signature? string
----@param context cliproxy.Context
 ---@return string?
----@return cliproxy.Failure?
-function M.call_part(call, signature, context)
+function M.call_part(call, signature)
   local input = conversation.input_of(call)
   if not input then
-    return nil, errors.new("upstream_untranslatable", { provider = context.target.provider,
-      title = "Gemini generateContent",
-      text = ("the arguments of a call of %s are no JSON object"):format(text.excerpt(call.name, 64)) })
+    return nil
   end
   return '{"functionCall":{"name":' .. quote(call.name) .. ',"args":' .. input
     .. (call.id and call.id ~= "" and ',"id":' .. quote(call.id) or "") .. "}" .. M.signed(signature) .. "}"
+end
+
+--- What is said of such a call: this dialect has no parts of arguments.
+---@param call { name: string }
+---@param stop cliproxy.Stop
+---@param context cliproxy.Context
+---@return cliproxy.Failure
+function M.broken_call(call, stop, context)
+  local words = stop == "length" and "the answer reached its longest in the middle of a call of %s, whose arguments "
+    .. "are cut; raise maxOutputTokens" or "the arguments of a call of %s are no JSON object"
+  return errors.new("upstream_untranslatable", { provider = context.target.provider,
+    title = "Gemini generateContent", text = words:format(text.excerpt(call.name, 64)) })
 end
 
 -- Ends and usage ------------------------------------------------------------------------------------------------
@@ -149,9 +157,9 @@ local function parts_of(answer, context)
         waiting = M.signature(part.state, context)
       end
     elseif part.kind == "tool_call" then
-      local piece, failure = M.call_part(part, waiting, context)
+      local piece = M.call_part(part, waiting)
       if not piece then
-        return nil, failure
+        return nil, M.broken_call(part, answer.stop, context)
       end
       out[#out + 1], waiting = piece, nil
     elseif not literal.is_empty(part.text) then

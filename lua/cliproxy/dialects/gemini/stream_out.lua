@@ -30,6 +30,8 @@ local FRAMINGS = {
 ---@field shown boolean thoughts are told
 ---@field calls table[] that are not written, in order: { id, name, fragments, signature, ended }
 ---@field by_number table<integer, table>
+---@field broken? table a call whose arguments are no object
+---@field stop? cliproxy.Stop
 ---@field citations cliproxy.Citation[]
 
 local function nothing() end
@@ -74,16 +76,19 @@ local function fail(self, failure)
   self.write = nothing
 end
 
--- Writes the calls that have ended and have none in front of them that has not.
+-- Writes the calls that have ended and have none in front of them that has not. One that cannot be told stays, until
+-- it is known why the answer ended.
 local function flush_calls(self)
   local calls = self.calls
-  while calls[1] and calls[1].ended do
-    local call = table.remove(calls, 1)
+  while calls[1] and calls[1].ended and not self.broken do
+    local call = calls[1]
     call.arguments = call.fragments[1] and literal.concat(call.fragments) or '""'
-    local part, failure = answer_out.call_part(call, call.signature, self.context)
+    local part = answer_out.call_part(call, call.signature)
     if not part then
-      return self.sink.fail(failure)
+      self.broken = call
+      return
     end
+    table.remove(calls, 1)
     -- A model's own JSON may have line breaks, which end lines of an event. None stands inside a string.
     chunk(self, part:find("[\r\n]") and part:gsub("[\r\n]", "") or part)
   end
@@ -94,6 +99,9 @@ local function finish(self)
     call.ended = true
   end
   flush_calls(self)
+  if self.broken then
+    return self.sink.fail(answer_out.broken_call(self.broken, self.stop, self.context))
+  end
   local more = answer_out.finish(self.stop or "end", self.explanation)
   local grounding = answer_out.grounding(self.citations)
   local part = answer_out.text_part('""', take_signature(self))
@@ -167,6 +175,9 @@ local function add_rest(self, sink)
       return self.sink.fail(answer_out.paused(self.context))
     end
     self.stop, self.explanation = stop, detail and detail.explanation
+    if self.broken then
+      self.sink.fail(answer_out.broken_call(self.broken, stop, self.context))
+    end
   end
   function sink.finish()
     finish(self)
