@@ -112,6 +112,9 @@ bool cpx_json_is(const cpx_json_doc *doc, cpx_json_node node, cpx_slice text);
 /* The bytes of the value as they came, edits inside it not considered; a string with its quotes. */
 cpx_slice cpx_json_source(const cpx_json_doc *doc, cpx_json_node node);
 
+/* Whether encoding it gives just those: nothing in it was edited. */
+bool cpx_json_untouched(const cpx_json_doc *doc, cpx_json_node node);
+
 /* Children in document order:
  *   cpx_json_iter it = cpx_json_each(doc, node);
  *   while (cpx_json_next(&it)) use(it.key, it.value);

@@ -83,6 +83,11 @@ cpx_slice cpx_json_source(const cpx_json_doc *doc, cpx_json_node node) {
   return c ? cpx_slice_of(bytes_of(doc, node) + c->offset, c->length) : (cpx_slice){0};
 }
 
+bool cpx_json_untouched(const cpx_json_doc *doc, cpx_json_node node) {
+  const cpx_json_cell *c = cell_at(doc, node);
+  return c && (!is_container(cell_kind(c)) || !(c->info & CELL_CHANGED));
+}
+
 bool cpx_json_bool(const cpx_json_doc *doc, cpx_json_node node) {
   return cpx_json_kind(doc, node) == CPX_JSON_BOOL && *cpx_json_source(doc, node).p == 't';
 }

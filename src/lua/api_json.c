@@ -377,6 +377,7 @@ int cpx_open_json(lua_State *L) {
   luaL_register(L, NULL, functions);
   open_null(L);
   cpx_json_open_edit(L);
+  cpx_json_open_many(L);
   cpx_json_open_plain(L);
   return 1;
 }

@@ -85,6 +85,11 @@ static int json_raw(lua_State *L) {
   const cpx_json_doc *doc = ref->handle->doc;
   cpx_json_node id = lua_isnoneornil(L, 2) ? ref->id : cpx_json_child_of(L, doc, ref->id, 2);
   if (id == CPX_JSON_NONE) return 0;
+  if (id != CPX_JSON_ROOT && cpx_json_untouched(doc, id)) {
+    cpx_slice source = cpx_json_source(doc, id);
+    lua_pushlstring(L, source.p, source.n);
+    return 1;
+  }
   cpx_buf *b = cpx_json_scratch();
   int err = cpx_json_encode(doc, id, b);
   if (err) return luaL_error(L, "json.raw: %s", cpx_error_text(err));

@@ -75,8 +75,9 @@ size_t cpx_json_position(lua_State *L, int index);
 cpx_buf *cpx_json_scratch(void);
 void cpx_json_scratch_done(cpx_buf *b);
 
-/* api_json_edit.c, api_json_plain.c: their functions into the table on top. */
+/* api_json_edit.c, api_json_many.c, api_json_plain.c: their functions into the table on top. */
 void cpx_json_open_edit(lua_State *L);
+void cpx_json_open_many(lua_State *L);
 void cpx_json_open_plain(lua_State *L);
 
 #endif

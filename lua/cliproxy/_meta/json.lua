@@ -72,6 +72,36 @@ function json.encode(value) end
 ---@return fun(): (string|integer)?, cliproxy.json.Value
 function json.each(node) end
 
+--- Several values in one call, each by its path: keys and indexes from 1 with dots between, for keys without dots.
+---
+---     local input, cached = json.pick(doc, "usage.prompt_tokens", "usage.prompt_tokens_details.cached_tokens")
+---
+--- Each is what reading gives, but null reads nil. What is no node has no values: `json.pick(5, "a")` is nil.
+---@param value any
+---@param ... string
+---@return cliproxy.json.Value ...
+---@nodiscard
+function json.pick(value, ...) end
+
+--- Several members of an object in one call, with strings as their JSON text (`"\"Hello\""`); other values are what
+--- reading gives, but null reads nil. The first result is how many members the object has; it is nil for all that is
+--- no object, and so are the values then. Not more than 32 keys.
+---@param value any
+---@param ... string keys
+---@return integer? members
+---@return cliproxy.json.Value ...
+---@nodiscard
+function json.members(value, ...) end
+
+--- The elements of an array as `json.members` reads them: index, number of members, values.
+---
+---     for i, members, role, content in json.rows(doc.messages, "role", "content") do … end
+---
+---@param array cliproxy.json.Node
+---@param ... string keys
+---@return fun(): integer?, integer?, ...
+function json.rows(array, ...) end
+
 --- Neither nil nor `json.null`.
 ---@param value any
 ---@return boolean

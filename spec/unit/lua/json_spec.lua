@@ -367,6 +367,105 @@ describe("json.node, json.raw and json.value", function()
   end)
 end)
 
+-- What a call returned, with its nils.
+local function results(...)
+  return { n = select("#", ...), ... }
+end
+
+describe("json.pick", function()
+  local doc = parse '{"a":"x\\n","b":{"c":[{"d":1},{"d":2.5}],"n":null},"t":true,"big":9007199254740993,"1":"one"}'
+
+  it("reads several values by their paths", function()
+    assert.same({ n = 5, "x\n", 1, 2.5, true, "one" }, results(json.pick(doc, "a", "b.c.1.d", "b.c.2.d", "t", "1")))
+    assert.equal("array", json.kind((json.pick(doc, "b.c"))))
+    assert.equal("9007199254740993", tostring((json.pick(doc, "big"))))
+    assert.equal(2, (json.pick(doc.b, "c.2")).d * 0.8)
+  end)
+
+  it("reads nil for null, for what is absent, and beyond values that have no members", function()
+    assert.same({ n = 8 }, results(json.pick(doc, "b.n", "x", "b.x.y", "a.b", "b.c.0", "b.c.3", "b.c.x", "")))
+    assert.same({ n = 2 }, results(json.pick(doc, "b.c.1.", ".b")))
+    assert.same({ n = 1 }, results(json.pick(doc, "b.c.99999999999999999999")))
+    assert.same({ n = 2 }, results(json.pick("text", "a", "b")))
+    assert.same({ n = 1 }, results(json.pick(json.null, "a")))
+    assert.same({ n = 0 }, results(json.pick(doc)))
+  end)
+
+  it("sees edits", function()
+    local edited = parse '{"a":{"b":1}}'
+    edited.a.b = "new"
+    edited.c = { 7 }
+    assert.same({ n = 2, "new", 7 }, results(json.pick(edited, "a.b", "c.1")))
+  end)
+
+  it("raises for paths that are no strings, and for closed documents", function()
+    check_raises("string expected", json.pick, doc, {})
+    local closed = parse '{"a":1}'
+    json.close(closed)
+    check_raises("document closed", json.pick, closed, "a")
+  end)
+end)
+
+describe("json.members and json.rows", function()
+  it("read strings as their text, and all else as reading does", function()
+    local doc = parse '{"s":"a\\u0062","n":1.50,"t":false,"z":null,"o":{"x":1},"l":[],"big":1e400}'
+    local n, s, number, t, z, o, l, big, none = json.members(doc, "s", "n", "t", "z", "o", "l", "big", "none")
+    assert.same({ n = 6, 7, '"a\\u0062"', 1.5, false }, results(n, s, number, t, z, none))
+    assert.equal(1, o.x)
+    assert.equal(0, #l)
+    assert.equal("1e400", tostring(big))
+  end)
+
+  it("have nothing of what is no object", function()
+    for _, value in ipairs { parse "[1]", "text", 5, true, json.null, {} } do
+      assert.same({ n = 3 }, results(json.members(value, "a", "b")))
+    end
+    assert.same({ n = 3 }, results(json.members(nil, "a", "b")))
+    assert.same({ n = 1, 0 }, results(json.members((parse "{}"))))
+  end)
+
+  it("go through an array", function()
+    local list, seen = parse '[{"a":"x","b":1},"text",{"b":"y"},[],{}]', {}
+    for i, n, a, b in json.rows(list, "a", "b") do
+      seen[i] = results(n, a, b)
+    end
+    assert.same({ { n = 3, 2, '"x"', 1 }, { n = 3 }, { n = 3, 1, nil, '"y"' }, { n = 3 }, { n = 3, 0 } }, seen)
+    for _ in json.rows(parse "[]", "a") do
+      error("there is none")
+    end
+  end)
+
+  it("see edits", function()
+    local doc = parse '[{"a":"x"}]'
+    doc[1].a = "y"
+    doc[2] = { a = "z" }
+    local seen = {}
+    for i, n, a in json.rows(doc, "a") do
+      seen[i] = n .. a
+    end
+    assert.same({ '1"y"', '1"z"' }, seen)
+  end)
+
+  it("raise for wrong use", function()
+    local doc = parse '{"a":[]}'
+    local many = {}
+    for i = 1, 33 do
+      many[i] = "k"
+    end
+    check_raises("no more than 32 keys", json.members, doc, unpack(many))
+    check_raises("string expected", json.members, doc, {})
+    check_raises("array of a document expected, got object", json.rows, doc, "a")
+    check_raises("string expected", json.rows, doc.a, true)
+    local rows = json.rows(parse "[{}]", "a")
+    assert.equal(1, (rows()))
+    assert.is_nil(rows())
+    local list = parse "[{}]"
+    rows = json.rows(list, "a")
+    json.close(list)
+    check_raises("document closed", rows)
+  end)
+end)
+
 describe("json.detach", function()
   it("copies to plain values", function()
     local doc = parse '{"a":[1,{"b":"c"},[],null],"d":{}}'
