@@ -44,6 +44,7 @@ local M = {}
 ---@field wants_state? boolean the client asked for opaque reasoning state (Responses); others carry it unasked
 ---@field namespaces? table<string, { namespace: string, name: string }> full name of a tool → its parts (Responses)
 ---@field custom_tools? table<string, boolean> tools whose input is free text
+---@field old_functions? boolean the client sends `functions` of old: it knows one call a message and no ids (Chat)
 ---@field echo? table<string, cliproxy.JsonText> fields that the client's dialect repeats in its answers (Responses)
 ---@field names table<string, string> shortened name of a tool → the client's; filled in by `encode_request`
 ---@field paths { turns: string, parts: string, system: string, tools: string } words of the client's dialect
@@ -55,12 +56,15 @@ local M = {}
 ---@field parts cliproxy.Part[]
 ---@field index integer place in the client's list, from 0
 ---@field name? cliproxy.Literal of the speaker (Chat)
----@field phase? cliproxy.Literal (Responses)
+---@field phase? cliproxy.Literal "commentary", "final_answer" (Responses)
+---@field merged? boolean `joined` made it of several
+---@field phases_differ? boolean of those
 
 ---@class cliproxy.Part
 ---@field kind "text"|"refusal"|"image"|"document"|"audio"|"tool_call"|"tool_result"|"reasoning"
----@field turn? integer where it stood: turn, list ("content" where nil: `paths.parts`) and place there, from 0
----@field index? integer nil: the turn's text was a plain string
+---@field turn? integer where it stood: turn, list ("content" where nil: `paths.parts`) and place there, from 0; without
+--- a turn it stood in `paths.system`
+---@field index? integer nil: the text was a plain string
 ---@field list? string
 ---@field text? cliproxy.Literal text, refusal, reasoning; a document that is plain text
 ---@field cache? cliproxy.JsonText a breakpoint's hint: Anthropic's cache_control
@@ -188,17 +192,33 @@ function M.new(dialect, head, paths)
   }
 end
 
---- The client's path of a turn or a part, or of a field in it: "messages[2].content[0].detail".
+--- The client's path of a turn or a part, or of a field in it: "messages[2].content[0].detail"; of a part without a
+--- turn, which is the system's, "system[0].cache_control".
 ---@param c cliproxy.Conversation
 ---@param item cliproxy.Part|cliproxy.Turn
 ---@param field? string
 ---@return string
 function M.path(c, item, field)
-  local path = c.paths.turns .. "[" .. (item.role and item.index or item.turn or 0) .. "]"
-  if not item.role and (item.index or item.list) then
+  local path
+  if not item.role and not item.turn then
+    path = c.paths.system .. (item.index and "[" .. item.index .. "]" or "")
+  else
+    path = c.paths.turns .. "[" .. (item.role and item.index or item.turn) .. "]"
+  end
+  if item.turn and (item.index or item.list) then
     path = path .. "." .. (item.list or c.paths.parts) .. (item.index and "[" .. item.index .. "]" or "")
   end
   return field and path .. "." .. field or path
+end
+
+--- Enters the phases of an assistant's messages, for dialects that have none.
+---@param c cliproxy.Conversation
+function M.drop_phases(c)
+  for _, turn in ipairs(c.turns) do
+    if turn.phase then
+      c.ledger:drop(M.path(c, turn, "phase"), "its messages have no phases")
+    end
+  end
 end
 
 --- The client's path of a field of the conversation.
@@ -275,8 +295,12 @@ local function merge(turns, roles)
     local last = out[#out]
     if last and last.role == turn.role and roles[turn.role] then
       if not last.merged then
-        last = { role = last.role, parts = { unpack(last.parts) }, index = last.index, name = last.name, merged = true }
+        last = { role = last.role, parts = { unpack(last.parts) }, index = last.index, name = last.name,
+          phase = last.phase, merged = true }
         out[#out] = last
+      end
+      if last.phase ~= turn.phase then
+        last.phase, last.phases_differ = nil, true
       end
       append(last.parts, turn.parts)
     else

@@ -217,6 +217,7 @@ describe("an answer for a Gemini client", function()
       .. "the arguments of a call of f are no JSON object." }, { failure.code, failure.text })
     body, failure = encode { parts = { { kind = "tool_call", id = "x", name = "f", arguments = '"{\\"a"' } },
       stop = "length" }
+    assert.is_nil(body)
     assert.truthy(failure.text:find("the answer reached its longest in the middle of a call of f, whose arguments are "
       .. "cut; raise maxOutputTokens.", 1, true))
   end)

@@ -14,9 +14,6 @@ local find = string.find
 local hint = cache_out.hint
 
 local function path(e, part, field)
-  if not part.turn then
-    return e.c.paths.system
-  end
   return conversation.path(e.c, part, field)
 end
 

@@ -225,6 +225,7 @@ end
 ---@param e cliproxy.anthropic.Encoding
 ---@return string
 function M.list(e)
+  conversation.drop_phases(e.c)
   local turns = conversation.joined(e.c)
   local first = leading_systems(e, turns)
   settle_prefill(e, turns)

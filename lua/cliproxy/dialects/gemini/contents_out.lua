@@ -254,10 +254,8 @@ local function note_turns(w)
     if turn.name then
       c.ledger:warn(conversation.path(c, turn, "name"), "speakers have no names there")
     end
-    if turn.phase then
-      c.ledger:drop(conversation.path(c, turn, "phase"), "its answers have no phases")
-    end
   end
+  conversation.drop_phases(c)
   local last = c.turns[#c.turns]
   if last and last.role == "assistant" and w.caps.prefill == false then
     c.ledger:warn(conversation.path(c, last), "it does not continue what an answer begins with")

@@ -10,9 +10,9 @@ local M = {}
 
 local function system(c)
   local parts = {}
-  for i, part in ipairs(c.system) do
+  for _, part in ipairs(c.system) do
     if part.cache then
-      c.ledger:drop(("%s[%d].cache_control"):format(c.paths.system, part.index or i - 1), "it caches by itself")
+      c.ledger:drop(conversation.path(c, part, "cache_control"), "it caches by itself")
     end
     if not literal.is_empty(part.text) then
       parts[#parts + 1] = '{"text":' .. part.text .. "}"

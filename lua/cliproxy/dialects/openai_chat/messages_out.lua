@@ -264,6 +264,7 @@ function M.encode(c, target, out)
   local self = { c = c, target = target, caps = target.caps or {}, out = out, n = #out, messages = 0, ids = {} }
   emit(self, "[")
   system(self, c.system)
+  conversation.drop_phases(c)
   local turns = conversation.joined(c)
   for _, turn in ipairs(turns) do
     TURN[turn.role](self, turn)

@@ -185,6 +185,9 @@ end
 local function assistant_turn(self, turn)
   local held = {}
   note_speaker(self, turn)
+  if turn.phases_differ then
+    self.c.ledger:drop(conversation.path(self.c, turn, "phase"), "it became one message with others of another phase")
+  end
   for _, part in ipairs(turn.parts) do
     local kind = part.kind
     if kind == "text" or kind == "refusal" then
