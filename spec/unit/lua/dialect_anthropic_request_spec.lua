@@ -329,6 +329,77 @@ describe("thinking and output of Anthropic's", function()
   end)
 end)
 
+describe("what system messages change", function()
+  local SAYS, ANSWERS = '{"role":"user","content":"a"}', '{"role":"assistant","content":"b"}'
+  local RESULT = '{"role":"user","content":[{"type":"tool_result","tool_use_id":"t"}]}'
+  local LOW = '{"role":"system","content":[],"output_config":{"effort":"low"}}'
+  local MAX = '{"role":"system","content":[{"type":"text","text":"s"}],"output_config":{"effort":"max"}}'
+
+  local function messages(list, more)
+    local c, message, param = decode('{"messages":[' .. table.concat(list, ",") .. "]" .. (more or "") .. "}")
+    return c, message, param
+  end
+
+  local function effort(...)
+    return messages({ ... }, ',"output_config":{"effort":"high"}').reasoning.effort
+  end
+
+  it("is the effort, from the turn that they follow or the next one", function()
+    assert.equal("high", effort(SAYS))
+    assert.equal("low", effort(SAYS, LOW))
+    assert.equal("low", effort(SAYS, LOW, ANSWERS, RESULT))
+    assert.equal("max", effort(SAYS, LOW, ANSWERS, SAYS, MAX))
+    assert.equal("low", effort(SAYS, ANSWERS, LOW, SAYS))
+    assert.equal("high", effort(SAYS, ANSWERS, LOW, RESULT))
+    assert.equal("max", effort(SAYS, MAX, ANSWERS, RESULT, LOW))
+    assert.equal("low", messages({ SAYS, LOW }).reasoning.effort)
+    local c = messages { SAYS, LOW, MAX }
+    assert.equal(2, #c.turns)
+    assert.same({}, c.ledger:warnings())
+    local _, message, param = messages { SAYS, (LOW:gsub("low", "none")) }
+    assert.equal("messages[1].output_config.effort", param)
+    assert.truthy(message:find("none of low", 1, true))
+  end)
+
+  it("is how long they are shown themselves", function()
+    local once = '{"role":"system","content":"s","clear_at":"next_user_message"}'
+    assert.equal(2, #messages({ SAYS, once }).turns)
+    assert.equal(3, #messages({ SAYS, once, ANSWERS }).turns)
+    local c = messages { SAYS, once, ANSWERS, RESULT }
+    assert.same({ "user", "assistant", "user" }, { c.turns[1].role, c.turns[2].role, c.turns[3].role })
+    assert.equal("messages[1]", c.ledger.entries[1].path)
+    assert.equal(4, #messages({ SAYS, (once:gsub("next_user_message", "never")), ANSWERS, SAYS }).turns)
+    assert.equal("messages[1].clear_at", select(3, messages { SAYS, (once:gsub("next_user_message", "soon")) }))
+  end)
+
+  it("is the tools that are offered, told in words", function()
+    local function change(kind, tool)
+      return '{"role":"system","content":[{"type":"tool_' .. kind .. '","tool":' .. tool .. "}]}"
+    end
+    local a, b = '{"type":"tool_reference","name":"a"}', '{"type":"tool_reference","name":"b"}'
+    local tools = ',"tools":[{"name":"a","input_schema":{}},{"name":"b","input_schema":{}}]'
+    local c = messages({ SAYS, change("removal", a), change("removal", b), change("addition", b) }, tools)
+    assert.same({ "b" }, { c.tools[1].name, c.tools[2] })
+    assert.equal('"The tool a is no longer available."', c.turns[2].parts[1].text)
+    assert.equal('"The tool b is available."', c.turns[4].parts[1].text)
+    local defined = change("addition", '{"type":"tool_definition","definition":{"name":"n","input_schema":{"x":1}}}')
+    c = messages({ SAYS, defined, (defined:gsub('"n"', '"a"')) }, tools)
+    assert.same({ "a", "b", "n" }, { c.tools[1].name, c.tools[2].name, c.tools[3].name })
+    assert.equal('{"x":1}', c.tools[1].schema)
+    assert.equal("messages[1].content[0].tool.definition", c.tools[3].path)
+    local server = '{"type":"mcp_toolset_reference","server_name":"s"}'
+    local path, why = refused(messages { SAYS, change("addition", server) })
+    assert.equal("messages[1].content[0].tool.type", path)
+    assert.truthy(why:find("mcp_toolset_reference", 1, true))
+    for tool, where in pairs { ['{"type":"tool_definition"}'] = ".definition", ['{"type":"tool_reference"}'] = ".name",
+      ['{"type":"tool_definition","definition":{"input_schema":{}}}'] = ".definition.name", ["{}"] = ".type",
+      ["1"] = "" } do
+      assert.equal("messages[1].content[0].tool" .. where, select(3, messages { SAYS, change("addition", tool) }))
+    end
+    assert.equal("messages[0].content[0].type", select(3, messages { (change("removal", a):gsub("system", "user")) }))
+  end)
+end)
+
 describe("features that only Anthropic has", function()
   for _, row in ipairs {
     { '"container":"c1"', "container" }, { '"mcp_servers":[{"name":"a"}]', "mcp_servers" },

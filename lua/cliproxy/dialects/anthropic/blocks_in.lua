@@ -1,4 +1,5 @@
 --- Blocks of content in a client's request: of messages, of `system`, of the results of tools.
+local changes_in = require("cliproxy.dialects.anthropic.changes_in")
 local json = require("cliproxy.json")
 local literal = require("cliproxy.literal")
 local opaque = require("cliproxy.opaque")
@@ -281,6 +282,8 @@ function READERS.tool_reference(r, node, out)
   out[#out + 1] = part
 end
 
+READERS.tool_addition, READERS.tool_removal = changes_in.tool_change, changes_in.tool_change
+
 -- Lists ---------------------------------------------------------------------------------------------------------
 
 --- Blocks that only Anthropic's own tools make, or read.
@@ -301,12 +304,14 @@ local ALLOWED = {
   user = kinds("text", "image", "document", "search_result", "tool_result"),
   assistant = kinds("text", "document", "thinking", "redacted_thinking", "tool_use"),
   system = kinds("text"),
+  instruction = kinds("text", "tool_addition", "tool_removal"),
   result = kinds("text", "image", "document", "search_result", "tool_reference"),
   document = kinds("text", "image"),
 }
 
 local PLACES = {
   user = "a user message", assistant = "an assistant message", system = "a system prompt",
+  instruction = "a system message",
   result = "the result of a tool", document = "a document",
 }
 
@@ -332,7 +337,7 @@ end
 ---@param r cliproxy.anthropic.Reader
 ---@param list cliproxy.json.Node an array
 ---@param name string its path below the message
----@param role "user"|"assistant"|"system"|"result"|"document"
+---@param role "user"|"assistant"|"system"|"instruction"|"result"|"document"
 ---@param out cliproxy.Part[]
 function M.read_list(r, list, name, role, out)
   r.list = name
@@ -346,7 +351,7 @@ end
 ---@param r cliproxy.anthropic.Reader
 ---@param node cliproxy.json.Node
 ---@param key string
----@param role "user"|"assistant"|"system"|"result"
+---@param role "user"|"assistant"|"instruction"|"result"
 ---@param name? string the list's path below the message, where it is not `key`
 ---@return cliproxy.Part[]
 function M.read(r, node, key, role, name)

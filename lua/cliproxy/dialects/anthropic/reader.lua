@@ -18,7 +18,13 @@ local find, sub = string.find, string.sub
 ---@field index? integer the block, from 0
 ---@field deferred? boolean a tool asked to be loaded later
 ---@field thinking? cliproxy.Reasoning
----@field effort? string
+---@field effort? string of the request
+---@field turn_effort? string what a system message made of it
+---@field next_effort? string what one makes of it with the next turn of the user
+---@field fresh? boolean what came last was said by the user
+---@field passing? table<cliproxy.Turn, boolean> messages for one turn of the user
+---@field added_tools { node: cliproxy.json.Node, path: string }[] defined by messages
+---@field withdrawn table<string, boolean> tools that are not offered at the end
 local Reader = {}
 Reader.__index = Reader
 
@@ -38,7 +44,8 @@ end
 ---@param version? string of the API, as the client's header has it
 ---@return cliproxy.anthropic.Reader
 function M.new(c, version)
-  return setmetatable({ c = c, ledger = c.ledger, strict_version = M.is_narrow(version), base = "", turn = 0 }, Reader)
+  return setmetatable({ c = c, ledger = c.ledger, strict_version = M.is_narrow(version), base = "", turn = 0,
+    added_tools = {}, withdrawn = {} }, Reader)
 end
 
 --- The client's path of what is read now, or of a member of it.

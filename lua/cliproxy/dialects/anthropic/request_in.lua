@@ -1,10 +1,10 @@
 --- A client's request as a conversation, for both versions of the API: fields one by one in `FIELDS`; blocks and tools
 --- have files of their own.
 local blocks_in = require("cliproxy.dialects.anthropic.blocks_in")
+local changes_in = require("cliproxy.dialects.anthropic.changes_in")
 local conversation = require("cliproxy.conversation")
 local json = require("cliproxy.json")
 local reader = require("cliproxy.dialects.anthropic.reader")
-local reasoning = require("cliproxy.reasoning")
 local tools_in = require("cliproxy.dialects.anthropic.tools_in")
 
 local M = {}
@@ -89,6 +89,22 @@ end
 
 local ROLES = { user = true, assistant = true, system = true }
 local MESSAGE = { role = true, content = true }
+local SYSTEM_MESSAGE = { role = true, content = true, output_config = true, clear_at = true }
+
+local function system_message(r, node, turn)
+  turn.parts = {}
+  if json.present(node.content) or node.output_config == nil then
+    turn.parts = blocks_in.read(r, node, "content", "instruction")
+    r.list, r.index = nil, nil
+  end
+  if #node > 2 or #turn.parts == 0 then
+    changes_in.settings(r, node, turn)
+    r:unknown(node, SYSTEM_MESSAGE)
+  end
+  if #turn.parts > 0 then
+    r.c.turns[#r.c.turns + 1] = turn
+  end
+end
 
 --- One message as a turn.
 ---@param r cliproxy.anthropic.Reader
@@ -101,11 +117,15 @@ function M.message(r, node)
   if not ROLES[role] then
     return role and r:wrong(r:where("role"), ("is %q, which is none of user, assistant, system"):format(role))
   end
-  if #node > 2 then
+  local turn = { role = role, index = r.turn }
+  if role == "system" then
+    return system_message(r, node, turn)
+  elseif #node > 2 then
     r:unknown(node, MESSAGE)
   end
-  local parts = blocks_in.read(r, node, "content", role)
-  r.c.turns[#r.c.turns + 1] = { role = role, parts = parts, index = r.turn }
+  turn.parts = blocks_in.read(r, node, "content", role)
+  changes_in.turn(r, turn)
+  r.c.turns[#r.c.turns + 1] = turn
 end
 
 function FIELDS.system(r, document)
@@ -261,11 +281,7 @@ function FIELDS.output_config(r, document, key)
     return
   end
   r.base = key
-  local word = r:word(node, "effort")
-  if word and (not reasoning.is_effort(word) or word == "none") then
-    r:wrong(key .. ".effort", ("is %q, which is none of low, medium, high, xhigh, max"):format(word))
-  end
-  r.effort = word
+  r.effort = changes_in.effort(r, node)
   if json.present(node.task_budget) then
     r.ledger:warn(key .. ".task_budget", "it has no budget for a task")
   end
@@ -291,6 +307,7 @@ end
 -- Effort alone, thinking alone, or both.
 local function settle_reasoning(r)
   local out = r.thinking
+  r.effort = r.turn_effort or r.effort
   if r.effort and not out then
     out = { where = "output_config.effort" }
   end
@@ -330,6 +347,7 @@ function M.decode(document, head)
     r:wrong("messages", "is missing")
   end
   settle_reasoning(r)
+  changes_in.settle_tools(r)
   if r.message then
     return nil, r.message, r.param
   end

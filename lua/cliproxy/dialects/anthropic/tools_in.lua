@@ -29,8 +29,8 @@ local function hints(r, node)
   end
 end
 
-local function custom(r, node, index)
-  local tool = { index = index }
+local function custom(r, node, index, path)
+  local tool = { index = index, path = path }
   tool.name = r:name(node, "name")
   tool.description = r:literal(node, "description")
   tool.schema = r:object(node, "input_schema")
@@ -40,12 +40,22 @@ local function custom(r, node, index)
     hints(r, node)
     r:unknown(node, KNOWN)
   end
-  if tool.name then
-    r.c.tools[#r.c.tools + 1] = tool
-  end
+  return tool.name and tool or nil
 end
 
---- Reads `tools`. Those that Anthropic itself runs or defines have a dated type.
+-- Those that Anthropic itself runs or defines have a dated type.
+local function one(r, node, index, path)
+  if json.kind(node) ~= "object" then
+    return r:wrong(r.base, "must be an object, not " .. tostring(json.kind(node)))
+  end
+  local kind = r:word(node, "type")
+  if kind == nil or kind == "custom" then
+    return custom(r, node, index, path)
+  end
+  r.ledger:refuse(r.base, ("%s is a tool of Anthropic's own"):format(kind))
+end
+
+--- Reads `tools`.
 ---@param r cliproxy.anthropic.Reader
 ---@param document cliproxy.json.Node
 ---@param key string
@@ -56,18 +66,27 @@ function M.read(r, document, key)
   end
   for i, node in json.each(list) do
     r.base = ("tools[%d]"):format(i - 1)
-    if json.kind(node) ~= "object" then
-      r:wrong(r.base, "must be an object, not " .. tostring(json.kind(node)))
-    else
-      local kind = r:word(node, "type")
-      if kind == nil or kind == "custom" then
-        custom(r, node, i - 1)
-      else
-        r.ledger:refuse(r.base, ("%s is a tool of Anthropic's own"):format(kind))
-      end
-    end
+    r.c.tools[#r.c.tools + 1] = one(r, node, i - 1)
   end
   r.base = ""
+end
+
+--- A tool that a message defines. It takes the place of one of that name.
+---@param r cliproxy.anthropic.Reader
+---@param node cliproxy.json.Node
+---@param path string
+function M.add(r, node, path)
+  local tools = r.c.tools
+  r.base = path
+  local tool = one(r, node, #tools, path)
+  r.base = ""
+  if tool then
+    local place = #tools + 1
+    for i, known in ipairs(tools) do
+      place = known.name == tool.name and i or place
+    end
+    tools[place] = tool
+  end
 end
 
 local MODES = { auto = "auto", any = "required", none = "none", tool = "required" }
