@@ -64,6 +64,66 @@ local function refused(exchange, status, code, text)
   assert.truthy(exchange.headers_sent["x-cliproxy-request-id"]:find("^req_"))
 end
 
+-- As sanitized builds do, which check every stream that they send.
+describe("a call whose arguments are no JSON", function()
+  local system = require("cliproxy.system")
+  local checked = system.checked
+  setup(function() system.checked = true end)
+  teardown(function() system.checked = checked end)
+
+  local function event(text)
+    return { type = text:match('"type":"([%w_.]+)"'), data = text }
+  end
+  local EVENTS = {
+    openai_chat = {
+      { data = '{"id":"x","model":"up","choices":[{"index":0,"delta":{"role":"assistant","tool_calls":[{"index":0,"id":'
+        .. '"c","type":"function","function":{"name":"f","arguments":"{\\"a\\":"}}]},"finish_reason":null}]}' },
+      { data = '{"id":"x","model":"up","choices":[{"index":0,"delta":{},"finish_reason":"tool_calls"}]}' },
+      { data = "[DONE]" },
+    },
+    openai_responses = {
+      event('{"type":"response.created","response":{"id":"r","model":"up","status":"in_progress","output":[]}}'),
+      event('{"type":"response.output_item.added","output_index":0,"item":{"type":"function_call","id":"fc_1","call_id":'
+        .. '"c","name":"f","arguments":""}}'),
+      event('{"type":"response.function_call_arguments.delta","output_index":0,"item_id":"fc_1","delta":'
+        .. '"{\\"a\\":"}'),
+      event('{"type":"response.output_item.done","output_index":0,"item":{"type":"function_call","id":"fc_1","call_id":'
+        .. '"c","name":"f","arguments":"{\\"a\\":"}}'),
+      event('{"type":"response.completed","response":{"id":"r","model":"up","status":"completed","output":[]}}'),
+    },
+    anthropic = {
+      event('{"type":"message_start","message":{"id":"m","model":"up","content":[],"usage":{"input_tokens":1}}}'),
+      event('{"type":"content_block_start","index":0,"content_block":{"type":"tool_use","id":"c","name":"f","input":'
+        .. "{}}}"),
+      event('{"type":"content_block_delta","index":0,"delta":{"type":"input_json_delta","partial_json":'
+        .. '"{\\"a\\":"}}'),
+      event('{"type":"content_block_stop","index":0}'),
+      event('{"type":"message_delta","delta":{"stop_reason":"tool_use"},"usage":{"output_tokens":2}}'),
+      event('{"type":"message_stop"}'),
+    },
+  }
+  local CLIENTS = {
+    openai_chat = { "/v1/chat/completions", '{"model":"m","stream":true,"messages":[{"role":"user","content":"hi"}]}' },
+    openai_responses = { "/v1/responses", '{"model":"m","stream":true,"input":"hi"}' },
+    anthropic = { "/v1/messages", '{"model":"m","stream":true,"max_tokens":9,"messages":[{"role":"user","content":'
+      .. '"hi"}]}' },
+  }
+  for client, sent in pairs(CLIENTS) do
+    for dialect, events in pairs(EVENTS) do
+      if client ~= dialect then
+        it("reaches a client of " .. client .. " from one of " .. dialect .. " as the model wrote it", function()
+          local exchange = run { request = { path = sent[1], body = sent[2] },
+            instance = { dialects = { [dialect] = true }, speaks = { dialect } },
+            reply = fakes.reply { events = { unpack(events) } } }
+          local bytes = exchange:output()
+          assert.truthy(bytes:find('"{\\"a\\":"', 1, true), bytes)
+          assert.is_true(exchange.complete or false, bytes .. table.concat(lines, "\n"))
+        end)
+      end
+    end
+  end
+end)
+
 describe("an old completion that no provider can answer in full", function()
   -- Pictures, code that ran, tools of the service: nothing of it is a text.
   local ANSWERS = {
@@ -112,7 +172,8 @@ describe("a request of another dialect", function()
   local function ask(more)
     more = more or {}
     more.request = { path = "/v1/messages", query = "beta=true", body = more.body or ANTHROPIC,
-      headers = { host = "localhost", ["anthropic-version"] = "2023-06-01", ["anthropic-beta"] = "b", traceparent = "t" } }
+      headers = { host = "localhost", ["anthropic-version"] = "2023-06-01", ["anthropic-beta"] = "b",
+        traceparent = "t" } }
     more.reply = more.reply or fakes.reply { body = CHAT_ANSWER, headers = { ["content-type"] = "application/json",
       ["content-encoding"] = "gzip", ["x-request-id"] = "up-1" } }
     return run(more)
@@ -175,7 +236,8 @@ describe("a request of another dialect", function()
       { ["retry-after"] = "7" })
     assert.same({ 429, "rate_limit_error", "7" }, { exchange.status, exchange:answer().error.type,
       exchange.headers_sent["retry-after"] })
-    exchange = failed(400, '{"error":{"message":"maximum context length is 8192 tokens","code":"context_length_exceeded"}}')
+    exchange = failed(400, '{"error":{"message":"maximum context length is 8192 tokens",'
+      .. '"code":"context_length_exceeded"}}')
     assert.equal(400, exchange.status)
     assert.matches("^prompt is too long", exchange:answer().error.message)
     assert.same({ 529, "overloaded_error" }, { failed(503, "<html>busy</html>").status,
@@ -185,8 +247,8 @@ describe("a request of another dialect", function()
 
   it("streams, and an error in the first event is answered with a status", function()
     local function chunk(delta, finish)
-      return { data = ('{"id":"c","object":"chat.completion.chunk","created":1,"model":"up","choices":[{"index":0,"delta":%s,'
-        .. '"finish_reason":%s}]}'):format(delta, finish or "null") }
+      return { data = ('{"id":"c","object":"chat.completion.chunk","created":1,"model":"up",'
+        .. '"choices":[{"index":0,"delta":%s,"finish_reason":%s}]}'):format(delta, finish or "null") }
     end
     local body = ANTHROPIC:gsub("{", '{"stream":true,', 1)
     local exchange = ask { body = body, reply = fakes.reply { events = { chunk('{"role":"assistant","content":""}'),
@@ -198,7 +260,8 @@ describe("a request of another dialect", function()
     assert.matches("event: error\n.*ended its stream", exchange:output())
     assert.is_nil(exchange:output():find("message_stop", 1, true))
     exchange = ask { body = body,
-      reply = fakes.reply { events = { { data = '{"error":{"message":"busy","type":"overloaded_error","code":503}}' } } } }
+      reply = fakes.reply {
+        events = { { data = '{"error":{"message":"busy","type":"overloaded_error","code":503}}' } } } }
     assert.equal(529, exchange.status)
   end)
 
@@ -209,8 +272,9 @@ describe("a request of another dialect", function()
 
   it("gets vectors in the form that it asked for", function()
     local function embed(format, body)
+      local wish = format and ',"encoding_format":"' .. format .. '"' or ""
       return run { reply = fakes.reply { body = body }, request = { path = "/v1/embeddings",
-        body = ('{"model":"m","input":"hi"%s}'):format(format and ',"encoding_format":"' .. format .. '"' or "") } }:output()
+        body = ('{"model":"m","input":"hi"%s}'):format(wish) } }:output()
     end
     local floats = '{"object":"list","data":[{"object":"embedding","index":0,"embedding":[1.0, -2]}],"model":"m"}'
     local text = floats:gsub("%[1.0, %-2%]", '"AACAPwAAAMA="')
@@ -342,8 +406,8 @@ describe("a request that cannot be taken", function()
     assert.equal(400, exchange.status)
     local body = exchange:answer()
     assert.equal("error", body.type)
-    assert.truthy(body.error.message:find("container cannot be sent to provider groq (OpenAI Chat Completions)", 1, true),
-      body.error.message)
+    assert.truthy(body.error.message:find("container cannot be sent to provider groq (OpenAI Chat Completions)", 1,
+      true), body.error.message)
     assert.is_nil(upstream.call)
   end)
 
