@@ -9,7 +9,7 @@ local M = {}
 
 local TITLE = "OpenAI Chat Completions"
 
-local kind_of, null = json.kind, json.null
+local kind_of, members, null, pick = json.kind, json.members, json.null, json.pick
 
 ---@param context cliproxy.Context
 ---@param words string
@@ -75,7 +75,8 @@ end
 ---@param document cliproxy.json.Node
 ---@return { id?: string, model?: string, created?: integer }
 function M.head(document)
-  return { id = word(document.id), model = word(document.model), created = whole(document.created) }
+  local id, model, created = pick(document, "id", "model", "created")
+  return { id = word(id), model = word(model), created = created and whole(created) }
 end
 
 --- The counts of an answer or a chunk: some servers have them in a place of their own.
@@ -83,25 +84,24 @@ end
 ---@param choice? cliproxy.json.Node
 ---@return cliproxy.TokenUsage?
 function M.usage(document, choice)
-  local usage = object(document.usage)
-  if not usage then
-    local own = object(document.x_groq)
-    usage = own and object(own.usage) or choice and object(choice.usage)
+  local usage, groq = pick(document, "usage", "x_groq.usage")
+  if kind_of(usage) ~= "object" then
+    usage = object(groq) or object((pick(choice, "usage")))
+    if not usage then
+      return nil
+    end
   end
-  if not usage then
-    return nil
-  end
-  local input, output = object(usage.prompt_tokens_details), object(usage.completion_tokens_details)
-  local prompt, completion = whole(usage.prompt_tokens), whole(usage.completion_tokens)
-  local thought, total = output and whole(output.reasoning_tokens), whole(usage.total_tokens)
+  local input, output, total, cached, written, hit, thought = pick(usage, "prompt_tokens", "completion_tokens",
+    "total_tokens", "prompt_tokens_details.cached_tokens", "prompt_tokens_details.cache_write_tokens",
+    "prompt_cache_hit_tokens", "completion_tokens_details.reasoning_tokens")
+  input, output, total = whole(input), whole(output), whole(total)
   -- Some servers count thoughts beside the completion; their total tells.
-  if total and prompt and completion and total > prompt + completion then
-    completion = total - prompt
+  if total and input and output and total > input + output then
+    output = total - input
   end
   return {
-    input = prompt, output = completion, reasoning = thought,
-    cached = input and whole(input.cached_tokens) or whole(usage.prompt_cache_hit_tokens),
-    cache_written = input and whole(input.cache_write_tokens),
+    input = input, output = output, reasoning = thought and whole(thought),
+    cached = cached and whole(cached) or hit and whole(hit), cache_written = written and whole(written),
   }
 end
 
@@ -322,14 +322,12 @@ local function add(parts, kind, shown)
   end
 end
 
-local function read_content(context, message, parts)
-  local content = message.content
+-- Content that is no string.
+local function read_content(context, content, parts)
   if kind_of(content) == "array" then
     return M.each_part(context, content, function(kind, shown)
       add(parts, kind, shown)
     end)
-  elseif type(content) == "string" then
-    add(parts, "text", json.raw(message, "content"))
   end
 end
 
@@ -344,8 +342,8 @@ local function cite(message, parts)
 end
 
 local function has(parts, kind)
-  for _, part in ipairs(parts) do
-    if part.kind == kind then
+  for i = 1, #parts do
+    if parts[i].kind == kind then
       return true
     end
   end
@@ -354,29 +352,47 @@ end
 
 -- The choice that is the answer: more than one is never asked for.
 local function choice_of(document)
-  local choices = list(document.choices)
-  if choices then
+  local choices, first, index = pick(document, "choices", "choices.1", "choices.1.index")
+  if kind_of(first) == "object" and (index == 0 or index == nil) then
+    return first
+  elseif list(choices) then
     for _, choice in json.each(choices) do
       if object(choice) and (choice.index == 0 or choice.index == nil or choice.index == null) then
         return choice
       end
     end
-    return object(choices[1])
+    return object(first)
   end
 end
 
-local function read_message(context, choice)
-  local message, parts = object(choice.message), {}
-  if not message then
+-- Most messages are one text: what else one may hold is read where it is there.
+local function read_message(context, message)
+  local n, content, refusal, calls, old, thoughts, reasoning, details, audio, images, annotations = members(message,
+    "content", "refusal", "tool_calls", "function_call", "reasoning_content", "reasoning", "reasoning_details",
+    "audio", "images", "annotations")
+  if not n then
     return nil, M.malformed(context, "its choice has no message")
   end
-  add(parts, "reasoning", M.reasoning(message))
-  local failure = M.foreign(context, message) or read_content(context, message, parts)
-  if not failure then
-    cite(message, parts)
-    add(parts, "refusal", literal.read(message, "refusal"))
-    failure = read_calls(context, message, parts)
+  local parts, failure = {}, nil
+  if thoughts or reasoning or details then
+    add(parts, "reasoning", M.reasoning(message))
   end
+  if audio ~= nil or images then
+    failure = M.foreign(context, message)
+  end
+  if not failure and type(content) == "string" then
+    add(parts, "text", content)
+  elseif not failure then
+    failure = read_content(context, content, parts)
+  end
+  if failure then
+    return nil, failure
+  end
+  if annotations then
+    cite(message, parts)
+  end
+  add(parts, "refusal", type(refusal) == "string" and refusal)
+  failure = (calls or old) and read_calls(context, message, parts)
   return not failure and parts or nil, failure
 end
 
@@ -389,35 +405,38 @@ function M.decode(document, context)
   if kind_of(document) == "array" then
     document = document[1] -- an error of Gemini's compatible server
   end
-  if not object(document) then
+  if kind_of(document) ~= "object" then
     return nil, M.malformed(context, "it is no object")
-  elseif json.present(document.error) then
-    return nil, M.failure(context, document.error)
+  end
+  local id, model, created, failed = pick(document, "id", "model", "created", "error")
+  if failed ~= nil then
+    return nil, M.failure(context, failed)
   end
   local choice = choice_of(document)
   if not choice then
     return nil, M.malformed(context, "it has no choices")
-  elseif json.present(choice.error) then
-    return nil, M.failure(context, choice.error)
   end
-  local parts, failure = read_message(context, choice)
+  local message, finish, broken = pick(choice, "message", "finish_reason", "error")
+  if broken ~= nil then
+    return nil, M.failure(context, broken)
+  end
+  local parts, failure = read_message(context, message)
   if not parts then
     return nil, failure
   end
-  local finish = choice.finish_reason
   -- A whole answer is whole without a reason, too.
-  local stop
+  local stop, sequence
   stop, failure = M.stop(context, word(finish) or "stop", has(parts, "tool_call"), has(parts, "refusal"))
   if not stop then
     return nil, failure
+  elseif stop == "end" and context.conversation.stop then
+    sequence = M.sequence(context, choice)
+    stop = sequence and "stop_sequence" or "end"
   end
-  local answer = M.head(document)
-  answer.parts, answer.stop, answer.usage = parts, stop, M.usage(document, choice)
-  if stop == "end" then
-    answer.stop_sequence = M.sequence(context, choice)
-    answer.stop = answer.stop_sequence and "stop_sequence" or "end"
-  end
-  return answer
+  return {
+    id = word(id), model = word(model), created = created and whole(created), parts = parts, stop = stop,
+    stop_sequence = sequence, usage = M.usage(document, choice),
+  }
 end
 
 return M
