@@ -34,15 +34,15 @@
 #define CPX_FD_RESERVE     64 /* accept stops when fewer descriptors are left: upstream calls and files need some */
 
 /* Streams from upstream. */
-#define CPX_EVENT_MAX      (32 * CPX_MB) /* one SSE event: images arrive whole */
-#define CPX_PEEK_MAX       (64 * CPX_KB) /* held before the answer is committed */
-#define CPX_REPLY_MAX      (64 * CPX_MB) /* a whole answer that a script wants to see */
-#define CPX_REPLY_QUEUE    (64 * CPX_KB) /* events waiting for a script; beyond: the source is paused */
-#define CPX_ERROR_BODY_MAX (64 * CPX_KB) /* what classify() sees of a failed reply */
-#define CPX_LANE_FORM_MAX  (16 * CPX_KB) /* an event of a translated stream that is worth a form (http/lane.h) */
+#define CPX_EVENT_MAX      (32 * CPX_MB)  /* one SSE event: images arrive whole */
+#define CPX_PEEK_MAX       (64 * CPX_KB)  /* held before the answer is committed */
+#define CPX_REPLY_MAX      (64 * CPX_MB)  /* a whole answer that a script wants to see */
+#define CPX_REPLY_QUEUE    (64 * CPX_KB)  /* events waiting for a script; beyond: the source is paused */
+#define CPX_ERROR_BODY_MAX (64 * CPX_KB)  /* what classify() sees of a failed reply */
+#define CPX_LANE_FORM_MAX  (16 * CPX_KB)  /* an event of a translated stream that is worth a form (http/lane.h) */
 #define CPX_LANE_HELD_MAX  (512 * CPX_KB) /* made of a stream's events before the translator is asked again */
-#define CPX_TURN_BYTES     (64 * CPX_KB) /* of one stream, given to Lua in one loop turn */
-#define CPX_TURN_NS        1000000UL     /* of Lua for one stream in one loop turn */
+#define CPX_TURN_BYTES     (64 * CPX_KB)  /* of one stream, given to Lua in one loop turn */
+#define CPX_TURN_NS        1000000UL      /* of Lua for one stream in one loop turn */
 
 /* Upstream calls: options timeouts.{connect,first_byte,idle,total} per instance. */
 #define CPX_UP_CONNECT_MS    10000
@@ -70,7 +70,7 @@
 #define CPX_TASKS_MAX      20000
 #define CPX_STATE_KEYS_MAX 100000
 #define CPX_STATE_MEM_MAX  (32 * CPX_MB)
-#define CPX_FLOATS_MAX     1000000UL      /* of one vector of an embedding; models give some thousands */
+#define CPX_FLOATS_MAX     1000000UL /* of one vector of an embedding; models give some thousands */
 
 /* Files. */
 #define CPX_WATCH_DEBOUNCE_MS 20

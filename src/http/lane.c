@@ -71,7 +71,8 @@ static bool ends_with(const char *key, size_t n, const char *tail) {
 
 /* Keys (with their quotes) whose values no translation reads. */
 static bool is_volatile(const char *key, size_t n) {
-  static const char *const names[] = {"\"sequence_number\"", "\"obfuscation\"", "\"system_fingerprint\"", "TokenCount\""};
+  static const char *const names[] = {"\"sequence_number\"", "\"obfuscation\"", "\"system_fingerprint\"",
+                                      "TokenCount\""};
   for (size_t i = 0; i < sizeof names / sizeof *names; i++)
     if (ends_with(key, n, names[i])) return true;
   return false;

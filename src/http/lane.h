@@ -5,9 +5,9 @@
  * then makes the next ones itself, until one comes that differs in any other byte; that one goes to the translator
  * again, which first learns what passed meanwhile.
  *
- * What may differ beside the string: values of keys known to be counters or padding (sequence_number, obfuscation, system_fingerprint,
- * …TokenCount), and white space between closing brackets. A sequence_number of the output goes on counting. Empty
- * strings, and strings that are not valid JSON, are never taken.
+ * What may differ beside the string: values of keys known to be counters or padding (sequence_number, obfuscation,
+ * system_fingerprint, …TokenCount), and white space between closing brackets. A sequence_number of the output goes on
+ * counting. Empty strings, and strings that are not valid JSON, are never taken.
  *
  * Owns:   copies of both forms, the output not yet fetched, the strings' contents joined.
  * Bounds: forms of CPX_LANE_FORM_MAX bytes and LANE_PIECES pieces, output and contents of CPX_LANE_HELD_MAX; beyond

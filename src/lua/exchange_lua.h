@@ -43,6 +43,13 @@ void cpx_lua_exchange_finish(cpx_lua_exchange *lx);
 /* The live exchange whose body `doc` is; NULL for all other documents. */
 cpx_lua_exchange *cpx_lua_exchange_of(lua_State *L, const cpx_json_doc *doc);
 
+/* api_exchange_answer.c: the methods that give the answer. */
+extern const luaL_Reg cpx_lua_exchange_answer[];
+/* The task that waits in exchange:write goes on; nothing when none waits. */
+void cpx_lua_exchange_wake_writer(cpx_lua_exchange *lx);
+/* The job `recheck`. */
+void cpx_lua_exchange_recheck(cpx_job *job);
+
 /* Something that must end with the request. `close` must remove the node. */
 typedef struct cpx_lua_attached {
   cpx_list node;

@@ -47,9 +47,9 @@ typedef struct cpx_lua_reply {
   cpx_buf collected; /* the whole body, from on_done to its push */
   int collect_err;
   bool as_document;
-  cpx_job give_way;  /* goes on with next_event in the next turn */
-  uint64_t turn_ns;  /* when this turn's events began, 0: not yet */
-  size_t turn_bytes; /* of events given to Lua in this turn */
+  cpx_job give_way;      /* goes on with next_event in the next turn */
+  uint64_t turn_ns;      /* when this turn's events began, 0: not yet */
+  size_t turn_bytes;     /* of events given to Lua in this turn */
   cpx_exchange *lane_ex; /* where the lane writes, a reference; or NULL */
 } cpx_lua_reply;
 
