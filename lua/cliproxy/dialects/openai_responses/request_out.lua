@@ -16,7 +16,7 @@ local function instructions(c)
       texts[#texts + 1] = part.text
     end
     if part.cache then
-      c.ledger:drop(c.paths.system .. ".cache_control", "it caches by itself")
+      c.ledger:drop(conversation.path(c, part, "cache_control"), "it caches by itself")
     end
   end
   return texts[1] and literal.concat(texts, "\\n\\n")
