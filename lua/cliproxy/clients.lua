@@ -21,7 +21,7 @@ M.NO_KEY = "cliproxy"
 ---@field env? { [1]: string, [2]: string, when?: "model"|"key" }[] variables, in order
 ---@field unset? string[] variables that would lead it elsewhere
 ---@field args? { [1]: string, when?: "model"|"key" }[] before the user's own, for `cliproxy run`
----@field file? { path: string, text: string } to write instead of variables
+---@field file? { path: string, text: string, also?: boolean } to write instead of variables, or beside them
 ---@field config_folder? string the variable that names the folder of `file`, for `cliproxy run`
 ---@field steps? string[] what to click where there is no file
 ---@field ca? string the variable for a certificate of one's own
@@ -69,12 +69,16 @@ M.rows = {
       { "-c" }, { 'model_providers.cliproxy.name="cliproxy"' },
       { "-c" }, { 'model_providers.cliproxy.base_url="{v1}"' },
       { "-c" }, { 'model_providers.cliproxy.wire_api="responses"' },
+      { "-c" }, { 'web_search="disabled"' },
       { "-c", when = "key" }, { 'model_providers.cliproxy.env_key="CLIPROXY_KEY"', when = "key" },
+      { "-c", when = "model" }, { "model_context_window={context}", when = "model" },
       { "-m", when = "model" }, { "{model}", when = "model" },
     },
     file = { path = "~/.codex/config.toml", text = [[
 {model?}model = "{model}"
+{model?}model_context_window = {context}
 model_provider = "cliproxy"
+web_search = "disabled"
 
 [model_providers.cliproxy]
 name = "cliproxy"
@@ -83,7 +87,10 @@ wire_api = "responses"
 {key?}env_key = "CLIPROXY_KEY"
 ]] },
     file_notes = { "The lines before [model_providers.cliproxy] belong at the top of the file, before any [table]." },
-    notes = { "The -c options are the same as the file and leave ~/.codex alone." },
+    notes = {
+      "The -c options are the same as the file and leave ~/.codex alone.",
+      "Web search runs at OpenAI: where that is the provider, leave web_search out.",
+    },
   },
   {
     -- "Gemini CLI configuration" (geminicli.com, October 2026).
@@ -94,7 +101,16 @@ wire_api = "responses"
       { "GEMINI_MODEL", "{model}", when = "model" },
     },
     unset = { "GOOGLE_API_KEY", "GOOGLE_GENAI_USE_VERTEXAI", "GOOGLE_GENAI_USE_GCA" },
-    notes = { "Choose \"Use Gemini API key\" when it asks how to sign in (/auth changes it)." },
+    file = { path = "~/.gemini/settings.json", also = true, text = [[
+{
+  "security": { "auth": { "selectedType": "gemini-api-key" } }
+}
+]] },
+    file_notes = { "The address, the key and the model come from variables, with it as without." },
+    notes = {
+      "Choose \"Use Gemini API key\" when it asks how to sign in (/auth changes it).",
+      "gemini -p cannot ask: sign in once before, or write the file.",
+    },
   },
   {
     -- "Config", "Providers" (opencode.ai/v1/docs, November 2026).

@@ -52,7 +52,10 @@ local function print_variables(row, place, shell)
   if place.cert and row.ca then lines[#lines + 1] = shell.set:format(row.ca, shell.quote(place.cert)) end
   say(lines, "")
   say(row.notes, "# ")
-  if row.file then system.print(("# With --file: what goes into %s instead.\n"):format(row.file.path)) end
+  if row.file then
+    local how = row.file.also and "as well" or "instead"
+    system.print(("# With --file: what goes into %s %s.\n"):format(row.file.path, how))
+  end
   if row.command then
     local words = clients.arguments(row, facts)
     for i, word in ipairs(words) do words[i] = word:find("^[%w_.:/-]+$") and word or shell.quote(word) end

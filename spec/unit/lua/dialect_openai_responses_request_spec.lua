@@ -284,12 +284,12 @@ describe("a request of Responses, decoded:", function()
     local c = decode('"input":"x","store":true,"stream_options":{"include_obfuscation":false,"later":1},"truncation":'
       .. '"auto",'
       .. '"background":false,"previous_response_id":null,"service_tier":"auto","prompt_cache_retention":"24h",'
-      .. '"max_tool_calls":3,"stop":["a"],"text":{"later":1}')
+      .. '"max_tool_calls":3,"client_metadata":{},"stop":["a"],"text":{"later":1}')
     local list = noted(c)
     table.sort(list)
     assert.same({
-      "max_tool_calls dropped", "prompt_cache_retention dropped", "service_tier dropped", "stop dropped warned",
-      "store dropped", "stream_options.include_obfuscation dropped", "stream_options.later dropped warned",
+      "client_metadata dropped", "max_tool_calls dropped", "prompt_cache_retention dropped", "service_tier dropped",
+      "stop dropped warned", "store dropped", "stream_options.include_obfuscation dropped", "stream_options.later dropped warned",
       "text.later dropped warned", "truncation dropped warned",
     }, list)
     assert.is_nil(c.ledger.refused)

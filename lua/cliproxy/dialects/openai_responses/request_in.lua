@@ -53,6 +53,7 @@ local FIELDS = {
   top_p = carried("top_p", "number"),
   prompt_cache_options = dropped("it caches by itself"),
   prompt_cache_retention = dropped("it caches by itself"),
+  client_metadata = dropped("it is about the client alone"),
   max_tool_calls = dropped("it limits the service's own tools alone"),
   -- What only a service that keeps responses can do.
   previous_response_id = refused("cliproxy keeps no responses; send the whole conversation as input"),
