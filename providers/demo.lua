@@ -78,7 +78,8 @@ return {
   contract = 1,
   dialects = { "openai_chat", "openai_responses", "anthropic", "gemini" },
   models = { "demo", "demo-fast", "demo-slow", "demo-cut", "demo-error-event", "demo-*" },
-  caps = { json_schema = true, images = true, pdf = true, audio = true, developer_role = true },
+  caps = { json_schema = true, images = true, pdf = true, audio = true, developer_role = true, custom_tools = true,
+    allowed_tools = true },
 
   execute = function(call, reply)
     local dialect = dialects[call.dialect]

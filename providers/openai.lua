@@ -17,7 +17,8 @@ return {
   -- Of OpenAI's own servers. One behind another base_url may differ: `caps` of the instance says how.
   caps = {
     developer_role = true, max_tokens_field = "max_completion_tokens", stream_usage = true, strict = true,
-    parallel_tool_calls = true, tool_choice_required = true, content_parts = true,
+    parallel_tool_calls = true, tool_choice_required = true, custom_tools = true, allowed_tools = true,
+    content_parts = true,
   },
 
   shape = function(call)

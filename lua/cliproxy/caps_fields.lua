@@ -52,6 +52,8 @@ return {
   stream_usage = YES_NO,
   parallel_tool_calls = YES_NO,
   tool_choice_required = YES_NO,
+  custom_tools = YES_NO,
+  allowed_tools = YES_NO,
   reasoning_field = { type = "string", one_of = { "reasoning_content", "reasoning" } },
   completions = YES_NO,
   content_parts = YES_NO,

@@ -12,14 +12,14 @@ M.DIALECTS = {
     reasoning = "none", temperature = true, top_p = true, top_k = false, sampling_together = true, stop = true,
     json_schema = true, json_object = true, strict = false, tool_schema = "json_schema", tools_with_schema = true,
     prefill = false, developer_role = false, max_tokens_field = "max_tokens", stream_usage = true,
-    parallel_tool_calls = true, tool_choice_required = true, content_parts = true, completions = true,
-    web_search = false,
+    parallel_tool_calls = true, tool_choice_required = true, custom_tools = false, allowed_tools = false,
+    content_parts = true, completions = true, web_search = false,
   },
   openai_responses = {
     reasoning = "none", temperature = true, top_p = true, top_k = false, sampling_together = true, stop = false,
     json_schema = true, json_object = true, strict = true, tool_schema = "json_schema", tools_with_schema = true,
     prefill = false, developer_role = true, parallel_tool_calls = true, tool_choice_required = true,
-    web_search = false,
+    custom_tools = true, allowed_tools = true, web_search = false,
   },
   anthropic = {
     reasoning = "none", temperature = true, top_p = true, top_k = true, sampling_together = true, stop = true,

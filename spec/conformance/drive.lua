@@ -36,8 +36,8 @@ local pipeline = require("cliproxy.pipeline")
 local PROVIDERS = {
   openai_chat = { base_url = "https://api.openai.com/v1", caps = {
     developer_role = true, max_tokens_field = "max_completion_tokens", stream_usage = true, strict = true,
-    parallel_tool_calls = true, tool_choice_required = true, content_parts = true,
-    reasoning_field = "reasoning_content",
+    parallel_tool_calls = true, tool_choice_required = true, custom_tools = true, allowed_tools = true,
+    content_parts = true, reasoning_field = "reasoning_content",
   } },
   openai_responses = { base_url = "https://api.openai.com/v1", caps = { strict = true } },
   anthropic = { base_url = "https://api.anthropic.com", caps = {} },

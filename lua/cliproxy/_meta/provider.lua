@@ -89,6 +89,8 @@
 ---@field stream_usage? boolean Chat
 ---@field parallel_tool_calls? boolean
 ---@field tool_choice_required? boolean
+---@field custom_tools? boolean Chat and Responses
+---@field allowed_tools? boolean Chat and Responses
 ---@field reasoning_field? "reasoning_content"|"reasoning" Chat
 ---@field completions? boolean Chat
 ---@field content_parts? boolean Chat

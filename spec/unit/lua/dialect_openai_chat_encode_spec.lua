@@ -3,7 +3,7 @@ local conversation = require("cliproxy.conversation")
 local json = require("cliproxy.json")
 
 local OPENAI = { developer_role = true, max_tokens_field = "max_completion_tokens", strict = true, reasoning = "none",
-  images = true, pdf = true, audio = true }
+  images = true, pdf = true, audio = true, custom_tools = true, allowed_tools = true }
 local COMPATIBLE = { max_tokens_field = "max_tokens", strict = false, reasoning = "none" }
 
 local PATHS = { turns = "messages", parts = "content", system = "system", tools = "tools" }
@@ -266,6 +266,9 @@ describe("tools in a Chat request:", function()
         (rest { tools = { { name = "h", custom = true, grammar = format, index = 0 } } }))
     end
     local _, c = rest({ tools = { { name = "h", custom = true, index = 0 } } }, COMPATIBLE)
+    assert.equal("tools[0]", c.ledger.refused.path)
+    -- The role of developers says nothing of them.
+    _, c = rest({ tools = { { name = "h", custom = true, index = 0 } } }, { developer_role = true })
     assert.equal("tools[0]", c.ledger.refused.path)
   end)
 

@@ -222,7 +222,20 @@ describe("a request for Responses, encoded:", function()
       choice { mode = "auto", names = { "f", "g" } })
     assert.equal('"auto"', choice({ mode = "required" }, { tool_choice_required = false }))
     assert.is_nil((member("tool_choice", { tool_choice = { mode = "auto", where = "x" } })))
+    assert.equal('"auto"', choice({ mode = "auto", names = { "f" } }, { allowed_tools = false }))
     assert.equal("false", (member("parallel_tool_calls", { tools = tools, parallel_tools = false })))
+  end)
+
+  it("only the tools that may be called, where the server cannot be told which", function()
+    local raw, c = member("tools", { tools = { { name = "f", index = 0 }, { name = "g", index = 1 } },
+      tool_choice = { mode = "required", names = { "g", "x" }, where = "tool_choice" } }, { allowed_tools = false })
+    assert.equal('[{"type":"function","name":"g","parameters":{"type":"object","properties":{}},"strict":false}]', raw)
+    assert.same({ "tool_choice changed warned" }, noted(c))
+  end)
+
+  it("tools of free text are refused where there are none", function()
+    local _, c = encode({ tools = { { name = "f", index = 2, custom = true } } }, { custom_tools = false })
+    assert.equal("tools[2]", c.ledger.refused.path)
   end)
 
   it("structured output, verbosity", function()

@@ -54,7 +54,7 @@ describe("the table of models", function()
 
   it("is documented field by field", function()
     local page = assert(system.read(system.root .. "/docs/conversation.md"))
-    local section = assert(page:match("## Capabilities\n(.*)$"))
+    local section = assert((page .. "\n## "):match("## Capabilities\n(.-)\n## "))
     local told = {}
     for cell in section:gmatch("\n| (`[^|]+) |") do
       for name in cell:gmatch("`([%w_]+)`") do
@@ -137,6 +137,8 @@ describe("caps", function()
       chat.stream_usage, chat.strict, chat.reasoning, chat.images, chat.pdf })
     local responses = models.caps("who-knows", "openai_responses")
     assert.same({ false, true, nil }, { responses.stop, responses.strict, responses.max_tokens_field })
+    assert.same({ false, false, true, true }, { chat.custom_tools, chat.allowed_tools, responses.custom_tools,
+      responses.allowed_tools })
     assert.is_true(models.caps("who-knows", "anthropic").top_k)
     assert.is_false(models.caps("who-knows", "anthropic").json_object)
     assert.is_true(models.caps("who-knows", "gemini").prefill)

@@ -127,8 +127,9 @@ end
 -- What the two dialects of OpenAI have in the same words.
 local FROM_RESPONSES = { "user", "service_tier", "cache_key" }
 
+-- What came to Chat late has no capability of its own: servers that know the role of developers have it.
 local function carries(c, caps)
-  local recent = tools_out.is_recent(caps)
+  local recent = caps.developer_role == true
   local out = {
     temperature = caps.temperature ~= false, top_p = caps.top_p ~= false, top_k = caps.top_k == true, seed = true,
     presence_penalty = true, frequency_penalty = true, logit_bias = true, format = true, parallel_tools = true,

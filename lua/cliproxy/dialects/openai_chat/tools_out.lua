@@ -1,6 +1,7 @@
 --- Tools for a provider, and which of them may be called.
 local conversation = require("cliproxy.conversation")
 local json = require("cliproxy.json")
+local responses_out = require("cliproxy.dialects.openai_responses.tools_out")
 local schema_out = require("cliproxy.dialects.openai_responses.schema_out")
 local text = require("cliproxy.text")
 local tool_names = require("cliproxy.tool_names")
@@ -8,14 +9,6 @@ local tool_names = require("cliproxy.tool_names")
 local M = {}
 
 local RULE = tool_names.RULES.openai_chat
-
---- Whether the server has what came to Chat late: tools of free text, allowed tools, verbosity, keys of caches. Those
---- that know the role of developers do.
----@param caps cliproxy.Caps
----@return boolean
-function M.is_recent(caps)
-  return caps.developer_role == true
-end
 
 --- The name of a tool as the target takes it; a shortened one is remembered for the answer.
 ---@param c cliproxy.Conversation
@@ -64,30 +57,11 @@ local function nested(format)
 end
 
 local function custom_tool(c, caps, tool, name)
-  if not M.is_recent(caps) then
+  if not caps.custom_tools then
     c.ledger:refuse(conversation.tool_path(c, tool), "its tools take objects, no free text")
   end
   return '{"type":"custom","custom":{"name":' .. text.quote(name) .. described(tool)
     .. (tool.grammar and ',"format":' .. nested(tool.grammar) or "") .. "}}"
-end
-
-local function set_of(list)
-  local set = {}
-  for _, name in ipairs(list) do
-    set[name] = true
-  end
-  return set
-end
-
--- Servers that cannot be told which of the tools are allowed get only those.
-local function only_allowed(c, caps)
-  local choice = c.tool_choice
-  local names = choice and choice.names
-  if not names or choice.mode == "none" or M.is_recent(caps) or choice.mode == "required" and #names == 1 then
-    return nil
-  end
-  c.ledger:change(choice.where, "only the tools that may be called are sent", true)
-  return set_of(names)
 end
 
 --- The value of `tools`.
@@ -95,7 +69,7 @@ end
 ---@param caps cliproxy.Caps
 ---@return cliproxy.JsonText
 function M.tools(c, caps)
-  local out, allowed = {}, only_allowed(c, caps)
+  local out, allowed = {}, responses_out.only_allowed(c, caps.allowed_tools == true)
   for _, tool in ipairs(c.tools) do
     if not allowed or allowed[tool.name] then
       local name = M.name(c, caps, tool.name)
@@ -143,7 +117,7 @@ function M.choice(c, caps)
     return '"auto"'
   elseif names and choice.mode == "required" and #names == 1 then
     return named(c, caps, names[1])
-  elseif names and choice.mode ~= "none" and M.is_recent(caps) then
+  elseif names and choice.mode ~= "none" and caps.allowed_tools then
     return allowed_tools(c, caps, choice)
   end
   return '"' .. choice.mode .. '"'

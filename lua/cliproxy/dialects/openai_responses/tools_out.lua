@@ -53,10 +53,31 @@ local function grammar(format)
   return format
 end
 
-local function custom_tool(_, _, tool, name)
+local function custom_tool(c, caps, tool, name)
+  if caps.custom_tools == false then
+    c.ledger:refuse(conversation.tool_path(c, tool), "its tools take objects, no free text")
+  end
   return '{"type":"custom","name":' .. text.quote(name)
     .. (tool.description and ',"description":' .. tool.description or "")
     .. (tool.grammar and ',"format":' .. grammar(tool.grammar) or "") .. "}"
+end
+
+--- The tools that may be called, for servers that cannot be told which: they get only those. nil: all.
+---@param c cliproxy.Conversation
+---@param can_tell boolean
+---@return table<string, boolean>?
+function M.only_allowed(c, can_tell)
+  local choice = c.tool_choice
+  local names = choice and choice.names
+  if not names or can_tell or choice.mode == "none" or choice.mode == "required" and #names == 1 then
+    return nil
+  end
+  c.ledger:change(choice.where, "only the tools that may be called are sent", true)
+  local set = {}
+  for _, name in ipairs(names) do
+    set[name] = true
+  end
+  return set
 end
 
 --- The value of `tools`.
@@ -64,16 +85,18 @@ end
 ---@param caps cliproxy.Caps
 ---@return cliproxy.JsonText
 function M.tools(c, caps)
-  local out = {}
-  for i, tool in ipairs(c.tools) do
-    local name = M.name(c, caps, tool.name)
-    if name ~= tool.name then
-      c.ledger:change(conversation.tool_path(c, tool, "name"), "shortened to " .. name)
+  local out, allowed = {}, M.only_allowed(c, caps.allowed_tools ~= false)
+  for _, tool in ipairs(c.tools) do
+    if not allowed or allowed[tool.name] then
+      local name = M.name(c, caps, tool.name)
+      if name ~= tool.name then
+        c.ledger:change(conversation.tool_path(c, tool, "name"), "shortened to " .. name)
+      end
+      if tool.cache then
+        c.ledger:drop(conversation.tool_path(c, tool, "cache_control"), "it caches by itself")
+      end
+      out[#out + 1] = (tool.custom and custom_tool or function_tool)(c, caps, tool, name)
     end
-    if tool.cache then
-      c.ledger:drop(conversation.tool_path(c, tool, "cache_control"), "it caches by itself")
-    end
-    out[i] = (tool.custom and custom_tool or function_tool)(c, caps, tool, name)
   end
   return "[" .. table.concat(out, ",") .. "]"
 end
@@ -99,10 +122,10 @@ function M.choice(c, caps)
   if choice.mode == "required" and caps.tool_choice_required == false then
     c.ledger:warn(choice.where, "its tools cannot be forced")
     return '"auto"'
-  elseif not names or choice.mode == "none" then
-    return '"' .. choice.mode .. '"'
-  elseif choice.mode == "required" and #names == 1 then
+  elseif names and choice.mode == "required" and #names == 1 then
     return named(c, caps, names[1])
+  elseif not names or choice.mode == "none" or caps.allowed_tools == false then
+    return '"' .. choice.mode .. '"'
   end
   local list = {}
   for i, name in ipairs(names) do
