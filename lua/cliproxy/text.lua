@@ -1,8 +1,11 @@
 --- Small text helpers of the core: JSON strings of anything, excerpts for messages, query strings.
+local json = require("cliproxy.json")
+
 local M = {}
 
 local byte, char, find, format, gsub, sub = string.byte, string.char, string.find, string.format, string.gsub,
   string.sub
+local quoted = json.quoted
 
 local ESCAPES = { ['"'] = '\\"', ["\\"] = "\\\\", ["\n"] = "\\n", ["\r"] = "\\r", ["\t"] = "\\t" }
 
@@ -58,7 +61,10 @@ end
 ---@param text string
 ---@return string
 function M.quote(text)
-  if find(text, '[%c"\\\128-\255]') then
+  local plain = quoted(text)
+  if plain then
+    return plain
+  elseif find(text, '[%c"\\\128-\255]') then
     text = gsub(M.utf8(text), '[%c"\\]', escape)
   end
   return '"' .. text .. '"'

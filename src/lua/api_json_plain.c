@@ -121,6 +121,26 @@ static int json_value(lua_State *L) {
   return 1;
 }
 
+/* -- Literals. ---------------------------------------------------------------------------------------------------- */
+
+#define QUOTED_MAX 256 /* names, ids and models are shorter; longer ones take the way of all others */
+
+static int json_quoted(lua_State *L) {
+  size_t n;
+  const char *text = luaL_checklstring(L, 1, &n);
+  char out[QUOTED_MAX + 2];
+  if (n > QUOTED_MAX) return 0;
+  out[0] = '"';
+  for (size_t i = 0; i < n; i++) {
+    char c = text[i];
+    if (c < ' ' || c > '~' || c == '"' || c == '\\') return 0;
+    out[i + 1] = c;
+  }
+  out[n + 1] = '"';
+  lua_pushlstring(L, out, n + 2);
+  return 1;
+}
+
 /* -- Detached copies. --------------------------------------------------------------------------------------------- */
 
 static void push_copy(lua_State *L, const cpx_json_doc *doc, cpx_json_node id);
@@ -174,9 +194,9 @@ static int json_detach(lua_State *L) {
 }
 
 void cpx_json_open_plain(lua_State *L) {
-  static const luaL_Reg functions[] = {
-      {"array", json_array}, {"object", json_object}, {"present", json_present}, {"raw", json_raw},
-      {"node", json_node},   {"value", json_value},   {"detach", json_detach},   {NULL, NULL}};
+  static const luaL_Reg functions[] = {{"array", json_array},   {"object", json_object}, {"present", json_present},
+                                       {"raw", json_raw},       {"node", json_node},     {"value", json_value},
+                                       {"detach", json_detach}, {"quoted", json_quoted}, {NULL, NULL}};
   luaL_register(L, NULL, functions);
   register_kind(L);
 }

@@ -151,6 +151,13 @@ function json.insert(array, index, value) end
 ---@return cliproxy.json.Value
 function json.remove(node, key) end
 
+--- The JSON text of a short string that holds nothing to escape: names, ids. nil where it is longer than 256 bytes or
+--- holds other than printable ASCII; `json.encode` takes those.
+---@param text string
+---@return string?
+---@nodiscard
+function json.quoted(text) end
+
 --- Marks a table as an array (`json.array{}` is `[]`) and returns it.
 ---@generic T: table
 ---@param t? T

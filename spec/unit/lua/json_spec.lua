@@ -466,6 +466,23 @@ describe("json.members and json.rows", function()
   end)
 end)
 
+describe("json.quoted", function()
+  it("quotes what needs no escape", function()
+    assert.equal('"call_1"', json.quoted "call_1")
+    assert.equal('""', json.quoted "")
+    assert.equal('" ~"', json.quoted " ~")
+    assert.equal(258, #json.quoted(("x"):rep(256)))
+    assert.equal('"5"', json.quoted(5))
+  end)
+
+  it("leaves all else", function()
+    for _, value in ipairs { '"', "\\", "a\n", "\127", "\0", "\195\164", "\255", ("x"):rep(257) } do
+      assert.is_nil(json.quoted(value))
+    end
+    check_raises("string expected", json.quoted, {})
+  end)
+end)
+
 describe("json.detach", function()
   it("copies to plain values", function()
     local doc = parse '{"a":[1,{"b":"c"},[],null],"d":{}}'
