@@ -19,7 +19,8 @@ c_files() { find src spec bench -name node_modules -prune -o -name '*.[ch]' -pri
 
 lint_format() { c_files | xargs clang-format-14 --dry-run -Werror; }
 
-lint_tidy() { find src -name '*.c' -print | xargs -P "$(nproc)" -n 4 clang-tidy-14 --quiet -p "$build" --extra-arg=-Wno-ignored-optimization-argument; }
+# One file a process: with several the analyser mistakes va_lists of one for those of another.
+lint_tidy() { find src -name '*.c' -print | xargs -P "$(nproc)" -n 1 clang-tidy-14 --quiet -p "$build" --extra-arg=-Wno-ignored-optimization-argument; }
 
 lint_cppcheck() {
   cppcheck --quiet --std=c11 --enable=warning,performance,portability --inline-suppr --error-exitcode=1 --suppress=missingInclude \
