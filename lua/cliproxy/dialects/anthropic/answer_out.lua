@@ -10,6 +10,9 @@ local M = {}
 
 local TITLE = "Anthropic Messages"
 
+local format, sub = string.format, string.sub
+local quote = text.quote
+
 -- Words ---------------------------------------------------------------------------------------------------------
 
 --- The id of a Message: the upstream's where it is one, else of the request.
@@ -17,7 +20,11 @@ local TITLE = "Anthropic Messages"
 ---@param id? string
 ---@return string
 function M.id(context, id)
-  return id and id:find("^msg_") and id or "msg_" .. context.id:gsub("^req_", "")
+  if id and sub(id, 1, 4) == "msg_" then
+    return id
+  end
+  id = context.id
+  return "msg_" .. (sub(id, 1, 4) == "req_" and sub(id, 5) or id)
 end
 
 -- A model that gives no signature leaves an envelope without data, so that the block is known as foreign when the
@@ -36,7 +43,7 @@ end
 ---@param id string
 ---@return string
 function M.call_id(id)
-  return text.quote(tool_names.fit_id(id, tool_names.ID_RULES.anthropic))
+  return quote(tool_names.fit_id(id, tool_names.ID_RULES.anthropic))
 end
 
 --- A citation; nil where the source has no address.
@@ -68,15 +75,16 @@ end
 --- The members that tell how a Message ended.
 ---@param context cliproxy.Context
 ---@param stop cliproxy.Stop
----@param detail { sequence?: cliproxy.Literal, explanation?: cliproxy.Literal }
 ---@param has_calls boolean
+---@param sequence? cliproxy.Literal that ended it
+---@param explanation? cliproxy.Literal of a refusal
 ---@return string
-function M.ending(context, stop, detail, has_calls)
+function M.ending(context, stop, has_calls, sequence, explanation)
   local asked = context.conversation.stop
-  local sequence = detail.sequence or asked and #asked == 1 and asked[1] or nil
+  sequence = sequence or asked and #asked == 1 and asked[1] or nil
   local reason = reason_of(stop, sequence, has_calls)
   local details = reason == "refusal" and '{"type":"refusal","category":null,"explanation":'
-    .. (detail.explanation or "null") .. "}" or "null"
+    .. (explanation or "null") .. "}" or "null"
   return '"stop_reason":"' .. reason .. '","stop_sequence":' .. (reason == "stop_sequence" and sequence or "null")
     .. ',"stop_details":' .. details
 end
@@ -88,24 +96,19 @@ end
 ---@param output integer where the usage does not know it
 ---@return string
 function M.usage(usage, input, output)
-  usage = usage or {}
-  local out = {}
-  local function add(key, value)
-    if value then
-      out[#out + 1] = ('"%s":%d'):format(key, value)
-    end
+  local cached, written, reasoning
+  if usage then
+    cached, written, reasoning = usage.cached, usage.cache_written, usage.reasoning
+    input = usage.input and math.max(0, usage.input - (cached or 0) - (written or 0)) or input
+    output = usage.output or output
   end
-  if usage.input then
-    input = math.max(0, usage.input - (usage.cached or 0) - (usage.cache_written or 0))
+  if input and not (cached or written or reasoning) then
+    return format('{"input_tokens":%d,"output_tokens":%d}', input, output)
   end
-  add("input_tokens", input)
-  add("cache_creation_input_tokens", usage.cache_written)
-  add("cache_read_input_tokens", usage.cached)
-  add("output_tokens", usage.output or output)
-  if usage.reasoning then
-    out[#out + 1] = ('"output_tokens_details":{"thinking_tokens":%d}'):format(usage.reasoning)
-  end
-  return "{" .. table.concat(out, ",") .. "}"
+  return "{" .. (input and format('"input_tokens":%d,', input) or "")
+    .. (written and format('"cache_creation_input_tokens":%d,', written) or "")
+    .. (cached and format('"cache_read_input_tokens":%d,', cached) or "") .. format('"output_tokens":%d', output)
+    .. (reasoning and format(',"output_tokens_details":{"thinking_tokens":%d}', reasoning) or "") .. "}"
 end
 
 --- Tokens of so many bytes of answer, where nobody counts them.
@@ -127,16 +130,20 @@ end
 
 local BLOCKS = {}
 
+local function citations_of(part)
+  local out = {}
+  for _, citation in ipairs(part.citations) do
+    out[#out + 1] = M.citation(citation)
+  end
+  return out[1] and ',"citations":[' .. table.concat(out, ",") .. "]" or ""
+end
+
 function BLOCKS.text(_, part)
-  if literal.is_empty(part.text) then
+  local shown = part.text
+  if not shown or shown == '""' then
     return nil
   end
-  local citations = {}
-  for _, citation in ipairs(part.citations or {}) do
-    citations[#citations + 1] = M.citation(citation)
-  end
-  return '{"type":"text","text":' .. part.text
-    .. (citations[1] and ',"citations":[' .. table.concat(citations, ",") .. "]" or "") .. "}"
+  return '{"type":"text","text":' .. shown .. (part.citations and citations_of(part) or "") .. "}"
 end
 
 BLOCKS.refusal = BLOCKS.text
@@ -160,7 +167,7 @@ function BLOCKS.tool_call(context, part, stop)
       .. "cut; raise max_tokens" or "the arguments of its call of %s are no JSON object"
     return nil, M.untranslatable(context, words:format(part.name))
   end
-  return '{"type":"tool_use","id":' .. M.call_id(part.id) .. ',"name":' .. text.quote(part.name) .. ',"input":' .. input
+  return '{"type":"tool_use","id":' .. M.call_id(part.id) .. ',"name":' .. quote(part.name) .. ',"input":' .. input
     .. "}"
 end
 
@@ -172,44 +179,34 @@ local function size_of(answer)
   return bytes
 end
 
-local function has(answer, kind)
-  for _, part in ipairs(answer.parts) do
-    if part.kind == kind and not (kind == "refusal" and literal.is_empty(part.text)) then
-      return true
-    end
-  end
-  return false
-end
-
--- A refusal in words is one, however its maker ended it.
-local function ending_of(answer, context)
-  local stop = answer.stop == "end" and has(answer, "refusal") and "refusal" or answer.stop
-  return M.ending(context, stop, { sequence = answer.stop_sequence, explanation = answer.explanation },
-    has(answer, "tool_call"))
-end
-
 --- A whole answer as the body of a Message.
 ---@param answer cliproxy.Answer
 ---@param context cliproxy.Context
 ---@return string? body
 ---@return cliproxy.Failure? failure
 function M.encode(answer, context)
-  local blocks = {}
+  local blocks, n, stop, called, refused = {}, 0, answer.stop, false, false
   for _, part in ipairs(answer.parts) do
-    local block, failure = BLOCKS[part.kind](context, part, answer.stop)
+    local kind = part.kind
+    local block, failure = BLOCKS[kind](context, part, stop)
     if failure then
       return nil, failure
+    elseif block then
+      n = n + 1
+      blocks[n] = block
+      called, refused = called or kind == "tool_call", refused or kind == "refusal"
     end
-    blocks[#blocks + 1] = block
+  end
+  if refused and stop == "end" then
+    stop = "refusal" -- in words it is one, however its maker ended it
   end
   local usage = answer.usage
   local input = not (usage and usage.input) and context.estimate() or nil
-  return table.concat {
-    '{"model":', text.quote(answer.model or context.target.model), ',"id":', text.quote(M.id(context, answer.id)),
-    ',"type":"message","role":"assistant","content":[', table.concat(blocks, ","), "],",
-    ending_of(answer, context),
-    ',"usage":', M.usage(usage, input, M.estimate(size_of(answer))), "}",
-  }
+  local output = not (usage and usage.output) and M.estimate(size_of(answer)) or 0
+  return '{"model":' .. quote(answer.model or context.target.model) .. ',"id":' .. quote(M.id(context, answer.id))
+    .. ',"type":"message","role":"assistant","content":[' .. (n == 1 and blocks[1] or table.concat(blocks, ",")) .. "],"
+    .. M.ending(context, stop, called, answer.stop_sequence, answer.explanation) .. ',"usage":'
+    .. M.usage(usage, input, output) .. "}"
 end
 
 return M

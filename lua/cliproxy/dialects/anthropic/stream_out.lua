@@ -254,7 +254,8 @@ local function ends(self, sink, measure)
   function sink.stop(stop, detail)
     self:end_all()
     stop = stop == "end" and measure.refused and "refusal" or stop
-    ending = answer_out.ending(context, stop, detail or {}, next(self.calls) ~= nil)
+    ending = answer_out.ending(context, stop, next(self.calls) ~= nil, detail and detail.sequence,
+      detail and detail.explanation)
   end
   function sink.finish()
     self.write(event("message_delta", ',"delta":{' .. ending .. '},"usage":'
