@@ -84,6 +84,17 @@ describe("a request for Responses, encoded:", function()
         user(result("c", text('"r"'))) } })))
   end)
 
+  it("one text of an assistant is a string, beside others it is a part", function()
+    local function said(...)
+      return (member("input", { turns = { user(text('"q"')), { role = "assistant", index = 1, parts = { ... } } } }))
+        :match('"assistant","content":(.*)}%]$')
+    end
+    assert.equal('"a"', said(text('"a"')))
+    assert.equal('[{"type":"output_text","text":"a","annotations":[]},{"type":"output_text","text":"b",'
+      .. '"annotations":[]}]', said(text('"a"'), text('"b"')))
+    assert.equal('[{"type":"refusal","refusal":"no"}]', said { kind = "refusal", text = '"no"', turn = 1 })
+  end)
+
   it("parts that a message can hold", function()
     local raw, c = member("input", { turns = { user(
       { kind = "image", media_type = "image/png", data = '"AA"', detail = '"low"' }, { kind = "image",
@@ -92,8 +103,8 @@ describe("a request for Responses, encoded:", function()
       { kind = "document", text = '"plain"' }, { kind = "document", url = '"https://x/a.pdf"' }) } })
     assert.equal('[{"type":"message","role":"user","content":[{"type":"input_image","image_url":'
       .. '"data:image/png;base64,AA",'
-      .. '"detail":"low"},{"type":"input_image","image_url":"https://x"},{"type":"input_file","filename":"a.pdf",'
-      .. '"file_data":'
+      .. '"detail":"low"},{"type":"input_image","image_url":"https://x","detail":"auto"},'
+      .. '{"type":"input_file","filename":"a.pdf","file_data":'
       .. '"data:application/pdf;base64,BB"},{"type":"input_file","filename":"document.txt","file_data":'
       .. '"data:text/plain;base64,cGxhaW4="},{"type":"input_file","file_url":"https://x/a.pdf"}]}]', raw)
     assert.same({ "input.filename invented" }, noted(c))
@@ -123,7 +134,7 @@ describe("a request for Responses, encoded:", function()
         { kind = "tool_result", id = "c", content = { text('"broke"') }, is_error = true, turn = 2 }, result("d"),
         { kind = "tool_result", id = "e", content = {}, is_error = true, turn = 2 }) } })
     assert.matches('"call_id":"a","output":[{"type":"input_text","text":"x"},{"type":"input_image","image_url":'
-      .. '"https://x"}]',
+      .. '"https://x","detail":"auto"}]',
       raw, 1, true)
     assert.matches('"call_id":"b","output":"{\\"n\\":1.0}"', raw, 1, true)
     assert.matches('"call_id":"c","output":"Error: broke"', raw, 1, true)
@@ -176,8 +187,7 @@ describe("a request for Responses, encoded:", function()
     assert.equal('[{"type":"reasoning","id":"rs_1","summary":[{"type":"summary_text","text":"s"}],"encrypted_content":'
       .. '"E1"},'
       .. '{"type":"function_call","call_id":"c","name":"f","arguments":"{}"},{"type":"message","role":"assistant",'
-      .. '"content":'
-      .. '[{"type":"output_text","text":"said","annotations":[]}]},{"type":"function_call_output","call_id":"c",'
+      .. '"content":"said"},{"type":"function_call_output","call_id":"c",'
       .. '"output":"r"}]', raw)
     assert.same({ "messages[1] dropped", "messages[1] dropped", "messages[1] dropped" }, noted(c))
   end)

@@ -156,11 +156,20 @@ local function annotations(part)
   return ',"annotations":[' .. table.concat(out, ",") .. "]}"
 end
 
--- Ends the message that an assistant has under way.
+local SPEAKS = '{"type":"message","role":"assistant","content":'
+
+-- Ends the message that an assistant has under way. One text is a string: the SDKs' types want parts to be those of a
+-- stored answer, with its ids.
 local function end_message(self, turn)
   if self.speaking then
-    self.speaking = false
-    emit(self, "]" .. (turn.phase and ',"phase":' .. turn.phase or "") .. "}")
+    if self.alone then
+      begin(self, SPEAKS)
+      emit(self, self.alone)
+    else
+      emit(self, "]")
+    end
+    emit(self, turn.phase and ',"phase":' .. turn.phase .. "}" or "}")
+    self.speaking, self.alone = false, nil
   end
 end
 
@@ -172,8 +181,16 @@ local function say(self, part, held)
   local comma = self.speaking and "," or ""
   if not self.speaking then
     release(self, held)
-    begin(self, '{"type":"message","role":"assistant","content":[')
     self.speaking = true
+    if part.kind == "text" and not part.citations then
+      self.alone = part.text
+      return
+    end
+    begin(self, SPEAKS .. "[")
+  elseif self.alone then
+    begin(self, SPEAKS .. '[{"type":"output_text","text":')
+    emit(self, self.alone, ',"annotations":[]}')
+    self.alone = nil
   end
   if part.kind == "text" then
     emit(self, comma .. '{"type":"output_text","text":', part.text, annotations(part))

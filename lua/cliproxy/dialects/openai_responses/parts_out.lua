@@ -101,7 +101,7 @@ function PART.image(self, part, comma)
   else
     emit(self, part.url)
   end
-  emit(self, (part.detail and ',"detail":' .. part.detail or "") .. "}")
+  emit(self, ',"detail":' .. (part.detail or '"auto"') .. "}")
 end
 
 function PART.document(self, part, comma)
