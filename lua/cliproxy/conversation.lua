@@ -280,68 +280,106 @@ local function append(into, list)
 end
 
 local function has(turn, kind)
-  for _, part in ipairs(turn.parts) do
-    if part.kind == kind then
+  local parts = turn.parts
+  for i = 1, #parts do
+    if parts[i].kind == kind then
       return true
     end
   end
   return false
 end
 
+local function copy_of(turn)
+  return { role = turn.role, parts = { unpack(turn.parts) }, index = turn.index, name = turn.name, phase = turn.phase,
+    merged = true }
+end
+
 -- Neighbours of one role as one turn. The turns themselves stay as they are: a plan may encode them twice.
-local function merge(turns, roles)
-  local out = {}
-  for _, turn in ipairs(turns) do
-    local last = out[#out]
-    if last and last.role == turn.role and roles[turn.role] then
-      if not last.merged then
-        last = { role = last.role, parts = { unpack(last.parts) }, index = last.index, name = last.name,
-          phase = last.phase, merged = true }
-        out[#out] = last
-      end
+local function merge(turns, role)
+  local out, n, last = {}, 0, nil
+  for i = 1, #turns do
+    local turn = turns[i]
+    if turn.role ~= role or not last or last.role ~= role then
+      n, last = n + 1, turn
+    else
+      last = last.merged and last or copy_of(last)
       if last.phase ~= turn.phase then
         last.phase, last.phases_differ = nil, true
       end
       append(last.parts, turn.parts)
-    else
-      out[#out + 1] = turn
     end
+    out[n] = last
   end
   return out
 end
 
+-- Calls of a turn by their ids, and how many ids there are; nil: none.
 local function calls_of(turn)
-  local ids, count = {}, 0
-  for _, part in ipairs(turn.parts) do
+  local parts, ids, count = turn.parts, nil, 0
+  for i = 1, #parts do
+    local part = parts[i]
     if part.kind == "tool_call" then
-      ids[part.id], count = part, count + 1
+      ids = ids or {}
+      count = count + (ids[part.id] and 0 or 1)
+      ids[part.id] = part
     end
   end
   return ids, count
 end
 
--- Takes the results of these calls out of the turns behind `at`, in the order of the calls.
-local function take_results(turns, at, calls)
-  local found, changed = {}, {}
-  for i = at + 1, #turns do
-    local turn, kept = turns[i], nil
-    if turn.role == "assistant" and has(turn, "tool_call") then
-      break
-    elseif turn.role == "user" and has(turn, "tool_result") then
-      for k, part in ipairs(turn.parts) do
-        if part.kind == "tool_result" and calls[part.id] and not found[part.id] then
-          kept = kept or { unpack(turn.parts, 1, k - 1) }
-          found[part.id] = part
-        elseif kept then
-          kept[#kept + 1] = part
-        end
-      end
-      if kept then
-        changed[i] = { role = "user", parts = kept, index = turn.index, name = turn.name }
-      end
+-- Takes the results of calls out of a turn: what is left of it, nil where none is there, and how many it held.
+local function without_results(turn, calls, found)
+  local parts, kept, count = turn.parts, nil, 0
+  for i = 1, #parts do
+    local part = parts[i]
+    if part.kind == "tool_result" and calls[part.id] and not found[part.id] then
+      kept, count = kept or { unpack(parts, 1, i - 1) }, count + 1
+      found[part.id] = part
+    elseif kept then
+      kept[#kept + 1] = part
     end
   end
-  return found, changed
+  return kept and { role = "user", parts = kept, index = turn.index, name = turn.name }, count
+end
+
+-- Takes the results of the `left` calls of the turn at `at` out of those behind it, up to the next that calls.
+local function take_results(turns, at, calls, left)
+  local found = {}
+  for i = at + 1, #turns do
+    local turn = turns[i]
+    if turn.role == "user" then
+      local rest, count = without_results(turn, calls, found)
+      turns[i], left = rest or turn, left - count
+      if left == 0 then
+        break
+      end
+    elseif turn.role == "assistant" and has(turn, "tool_call") then
+      break
+    end
+  end
+  return found
+end
+
+-- The turn of the results that answer the calls of the turn at `at`; nil where there are none.
+local function results_turn(turns, at, calls, left)
+  local found, turn, results = take_results(turns, at, calls, left), turns[at], {}
+  for _, part in ipairs(turn.parts) do
+    local result = part.kind == "tool_call" and found[part.id]
+    if result then
+      result.name = result.name or part.name
+      results[#results + 1] = result
+    end
+  end
+  return results[1] and { role = "user", parts = results, index = results[1].turn or turn.index, results = true }
+end
+
+local function refuse_strays(c, turn)
+  for _, part in ipairs(turn.parts) do
+    if part.kind == "tool_result" then
+      c.ledger:refuse(M.path(c, part), ("it is the result of call %q, which no turn before it makes"):format(
+        tostring(part.id)))
+    end
+  end
 end
 
 --- The turns in the order that every dialect accepts: neighbouring assistant turns are one; behind each turn with
@@ -352,44 +390,32 @@ end
 ---@param users? boolean
 ---@return cliproxy.Turn[]
 function M.joined(c, users)
-  local turns = merge(c.turns, { assistant = true })
-  local out, known = {}, {}
-  local i = 1
-  while i <= #turns do
-    local turn = turns[i]
-    out[#out + 1] = turn
-    if turn.role == "assistant" and has(turn, "tool_call") then
-      local calls = calls_of(turn)
-      local found, changed = take_results(turns, i, calls)
-      local results = {}
-      for _, part in ipairs(turn.parts) do
-        local result = part.kind == "tool_call" and found[part.id]
-        if result then
-          result.name = result.name or part.name
-          known[result] = true
-          results[#results + 1] = result
-        end
+  local turns, out, n = merge(c.turns, "assistant"), {}, 0
+  for i = 1, #turns do
+    local turn = turns[i] -- results that were taken are gone from it
+    if turn.role == "user" then
+      if has(turn, "tool_result") then
+        refuse_strays(c, turn)
       end
-      if #results > 0 then
-        out[#out + 1] = { role = "user", parts = results, index = results[1].turn or turn.index, results = true }
-        for k, new in pairs(changed) do
-          turns[k] = new
-        end
+      if turn.parts[1] then
+        n = n + 1
+        out[n] = turn
       end
-    elseif turn.role == "user" then
-      for _, part in ipairs(turn.parts) do
-        if part.kind == "tool_result" and not known[part] then
-          c.ledger:refuse(M.path(c, part), ("it is the result of call %q, which no turn before it makes"):format(
-            tostring(part.id)))
-        end
+    else
+      n = n + 1
+      out[n] = turn
+      local calls, count
+      if turn.role == "assistant" then
+        calls, count = calls_of(turn)
       end
-      if #turn.parts == 0 then
-        out[#out] = nil
+      local results = calls and results_turn(turns, i, calls, count)
+      if results then
+        n = n + 1
+        out[n] = results
       end
     end
-    i = i + 1
   end
-  return users and merge(out, { user = true }) or out
+  return users and merge(out, "user") or out
 end
 
 -- What a target lacks -------------------------------------------------------------------------------------------
@@ -447,12 +473,17 @@ end
 --- Enters what an encoder does not carry into the ledger, in the order of the names.
 ---@param c cliproxy.Conversation
 ---@param carries table<string, boolean>
+---@return boolean any whether the conversation has any of those that are carried
 function M.settle(c, carries)
-  local features, left = M.FEATURES, nil
+  local features, left, any = M.FEATURES, nil, false
   for field in next, c do
-    if features[field] and not carries[field] then
-      left = left or {}
-      left[#left + 1] = field
+    if features[field] then
+      if carries[field] then
+        any = true
+      else
+        left = left or {}
+        left[#left + 1] = field
+      end
     end
   end
   if left then
@@ -461,6 +492,7 @@ function M.settle(c, carries)
       settle(c, field)
     end
   end
+  return any
 end
 
 return M
