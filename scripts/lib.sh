@@ -18,7 +18,8 @@ packages_build=(gcc libc6-dev cmake ninja-build pkg-config libluajit-5.1-dev lib
   zlib1g-dev libzstd-dev)
 packages_run=(lua-argparse ca-certificates curl procps)
 packages_test=(lua-busted luajit lua-socket lua-posix lua-cjson openssl)
-packages_sdk=(npm)
+packages_npm=(npm)
+packages_agents=(iproute2 util-linux)
 packages_lint=(clang-format-14 clang-tidy-14 cppcheck lua-check)
 packages_bench=(nginx-light haproxy luajit lua-posix lua-cjson openssl)
 

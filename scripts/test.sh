@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # Installs what the tests need and runs them all. The last line is "N passed, N failed".
 #
-#   test.sh [STAGE]…      unit lua daemon gc release docs sdk; all by default
+#   test.sh [STAGE]…      unit lua daemon gc release docs sdk; all of these by default; agents
 #
 # unit: C unit tests, sanitized. lua: Lua unit specs, sanitized. daemon: the real binary, sanitized. gc: the same, a part of it,
 # with a full collection every few steps. release: what is about time, with the release binary. docs: every sh block of the docs.
 # sdk: the vendors' own SDKs as clients of the release binary; they come from npm, as spec/sdk/package-lock.json pins them.
+# agents: Claude Code, Codex and Gemini CLI as clients of the sanitized binary, without a network; npm again: 1 GB in spec/agents.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
@@ -99,35 +100,47 @@ stage_docs() {
   busted_daemon "docs" "$binary" spec/docs
 }
 
-# The SDKs and the node that runs them, once for each state of the lock.
-install_sdks() {
-  local folder=$root/spec/sdk mark=$root/spec/sdk/node_modules/.package-lock.json wanted found output
+# from_npm FOLDER: what the folder's lock pins, and the node that runs it, once for each state of the lock.
+from_npm() {
+  local folder=$root/$1 mark=$root/$1/node_modules/.package-lock.json wanted found output
   wanted=$(sed -nE 's/^ *"node": "([0-9.]+)".*/v\1/p' "$folder/package.json")
   if [ ! -f "$mark" ] || [ "$folder/package-lock.json" -nt "$mark" ]; then
-    command -v npm >/dev/null || need "${packages_sdk[@]}" || return 1
-    say "Installing the SDKs: npm ci in spec/sdk"
+    command -v npm >/dev/null || need "${packages_npm[@]}" || return 1
+    say "Installing: npm ci in $1"
     # node comes by an install script of its package.
     output=$(cd "$folder" && timeout --kill-after=10 600 npm ci --ignore-scripts=false --no-audit --no-fund --loglevel=error \
       2>&1) || {
       printf '%s\n' "$output" >&2
-      say "npm ci failed in spec/sdk: this stage needs a registry of npm packages that this machine can reach."
+      say "npm ci failed in $1: this stage needs a registry of npm packages that this machine can reach."
       return 1
     }
   fi
   found=$("$folder/node_modules/.bin/node" --version 2>&1) || true
   [ "$found" = "$wanted" ] && return 0
   rm -f "$mark"
-  say "spec/sdk/node_modules/.bin/node is not node $wanted ($found): npm did not run the install script of package node."
+  say "$1/node_modules/.bin/node is not node $wanted ($found): npm did not run the install script of package node."
   return 1
 }
 
+# not_run NAME: a stage that could not begin has failed.
+not_run() {
+  add 0 1
+  say "$1: not run"
+}
+
 stage_sdk() {
-  if (install_sdks); then
-    suite_seconds=60 suite "sdk" env CPX_BINARY="$binary" spec/sdk/node_modules/.bin/node spec/sdk/run.mjs
-  else
-    add 0 1
-    say "sdk: not run"
-  fi
+  (from_npm spec/sdk) || { not_run sdk; return; }
+  suite_seconds=60 suite "sdk" env CPX_BINARY="$binary" spec/sdk/node_modules/.bin/node spec/sdk/run.mjs
+}
+
+# In a network of its own, which has the loopback interface alone, and with processes of its own, which end with it.
+stage_agents() {
+  local alone=(unshare --net --pid --fork --kill-child --mount-proc)
+  [ "$(id -u)" = 0 ] || alone+=(--user --map-root-user)
+  { command -v unshare && command -v ip; } >/dev/null || need "${packages_agents[@]}" || { not_run agents; return; }
+  (from_npm spec/agents) || { not_run agents; return; }
+  suite_seconds=600 suite "agents" "${alone[@]}" bash -c 'ip link set lo up && "$@"' - \
+    env CPX_BINARY="$checked/cliproxy" spec/agents/node_modules/.bin/node spec/agents/run.mjs
 }
 
 mkdir -p "$logs"
@@ -135,7 +148,7 @@ build_all
 stages=("$@")
 [ ${#stages[@]} -gt 0 ] || stages=(unit lua daemon gc release docs sdk)
 for stage in "${stages[@]}"; do
-  declare -F "stage_$stage" >/dev/null || die "there is no stage '$stage': unit lua daemon gc release docs sdk"
+  declare -F "stage_$stage" >/dev/null || die "there is no stage '$stage': unit lua daemon gc release docs sdk agents"
   step "$stage"
   "stage_$stage"
 done

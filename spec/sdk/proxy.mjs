@@ -23,10 +23,10 @@ export const UPSTREAMS = {
   gemini: 'demo_gemini',
 };
 
-function config(folder) {
+function config(folder, more) {
   const instances = Object.entries(UPSTREAMS).map(([dialect, name]) =>
     `    ${name} = { script = "demo", dialects = { "${dialect}" }, models = { "${name}-*" } },`);
-  const routes = Object.values(UPSTREAMS).map((name) => `    { model = "${name}", to = "${name}/demo" },`);
+  const routes = Object.values(UPSTREAMS).map((name) => `{ model = "${name}", to = "${name}/demo" }`);
   return `return {
   listen = "127.0.0.1:0",
   state_dir = "${folder}/state",
@@ -37,7 +37,7 @@ function config(folder) {
 ${instances.join('\n')}
   },
   routes = {
-${routes.join('\n')}
+${[...routes, ...more].map((route) => `    ${route},`).join('\n')}
   },
 }
 `;
@@ -104,11 +104,12 @@ async function listening(child, log) {
   throw new Error(`cliproxy does not listen:\n${readFileSync(log, 'utf8').slice(-3000)}`);
 }
 
-export async function start() {
+/** `routes`: further ones, as Lua. */
+export async function start({ routes = [] } = {}) {
   const folder = mkdtempSync(join(tmpdir(), 'cliproxy-sdk-'));
   const log = join(folder, 'log');
   mkdirSync(join(folder, 'state'));
-  writeFileSync(join(folder, 'config.lua'), config(folder));
+  writeFileSync(join(folder, 'config.lua'), config(folder, routes));
   const output = openSync(log, 'a');
   const child = spawn(process.env.CPX_BINARY ?? join(ROOT, 'build/cliproxy'), ['serve'], {
     stdio: ['ignore', output, output],
@@ -142,5 +143,5 @@ export async function start() {
     }
   }
 
-  return { url, feed, stop };
+  return { url, feed, stop, config: join(folder, 'config.lua'), log: () => readFileSync(log, 'utf8') };
 }

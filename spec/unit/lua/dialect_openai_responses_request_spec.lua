@@ -289,8 +289,8 @@ describe("a request of Responses, decoded:", function()
     table.sort(list)
     assert.same({
       "client_metadata dropped", "max_tool_calls dropped", "prompt_cache_retention dropped", "service_tier dropped",
-      "stop dropped warned", "store dropped", "stream_options.include_obfuscation dropped", "stream_options.later dropped warned",
-      "text.later dropped warned", "truncation dropped warned",
+      "stop dropped warned", "store dropped", "stream_options.include_obfuscation dropped",
+      "stream_options.later dropped warned", "text.later dropped warned", "truncation dropped warned",
     }, list)
     assert.is_nil(c.ledger.refused)
     assert.same({}, noted(decode('"input":"x","truncation":"disabled","store":false,"stream":true')))
