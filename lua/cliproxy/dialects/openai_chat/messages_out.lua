@@ -13,15 +13,19 @@ local ID_RULE = tool_names.ID_RULES.openai_chat
 
 local emit = parts_out.emit
 
-local OPEN = {}
+local FIRST, OPEN = {}, {}
 for _, role in ipairs { "developer", "system", "user", "assistant", "tool" } do
-  OPEN[role] = ',{"role":"' .. role .. '","content":'
+  FIRST[role] = '{"role":"' .. role .. '","content":'
+  OPEN[role] = "," .. FIRST[role]
 end
 
 -- Begins a message; its content follows.
-local function open(self, role)
-  emit(self, self.messages == 0 and OPEN[role]:sub(2) or OPEN[role])
-  self.messages = self.messages + 1
+local function open(self, role, content)
+  local first = self.first
+  if first then
+    self.first = false
+  end
+  emit(self, (first and FIRST or OPEN)[role], content)
 end
 
 local function close(self, turn)
@@ -31,22 +35,35 @@ local function close(self, turn)
   emit(self, "}")
 end
 
+-- As JSON. A call's is made once for itself and its result.
 local function call_id(self, part)
-  local id = self.ids[part.id]
-  if not id then
-    id = tool_names.fit_id(part.id, ID_RULE, self.caps.tool_id_length)
-    self.ids[part.id] = id
+  local known = self.ids[part.id]
+  if not known then
+    local id = tool_names.fit_id(part.id, ID_RULE, self.caps.tool_id_length)
     if id ~= part.id then
       self.c.ledger:change(conversation.path(self.c, part), "the id of the call is " .. id)
     end
+    known = text.quote(id)
+    self.ids[part.id] = known
   end
-  return text.quote(id)
+  return known
+end
+
+-- The text of parts that are one text and nothing beside.
+local function only_text(parts)
+  local part = parts[1]
+  if part and not parts[2] and part.kind == "text" and not part.cache then
+    return part.text
+  end
 end
 
 -- System --------------------------------------------------------------------------------------------------------
 
 -- One message with one string: some servers take no second one, and no list.
 local function system(self, parts, turn)
+  if not parts[1] then
+    return
+  end
   local texts = {}
   for _, part in ipairs(parts) do
     parts_out.drop_cache(self, part)
@@ -58,8 +75,7 @@ local function system(self, parts, turn)
     end
   end
   if texts[1] then
-    open(self, self.caps.developer_role and "developer" or "system")
-    emit(self, literal.concat(texts, "\\n\\n"))
+    open(self, self.caps.developer_role and "developer" or "system", literal.concat(texts, "\\n\\n"))
     close(self, turn)
   end
 end
@@ -68,7 +84,7 @@ end
 
 -- The flag of an error has no member here: its text says it.
 local function mark_error(self, part, shown)
-  if not part.is_error or shown:find('^"[Ee]rror') then
+  if shown:find('^"[Ee]rror') then
     return shown
   end
   self.c.ledger:change(conversation.path(self.c, part, "is_error"), 'told by "Error: " in front of the text')
@@ -76,7 +92,7 @@ local function mark_error(self, part, shown)
 end
 
 -- A tool's message holds text alone: what else is in the result waits in `media` for a message of the user.
-local function result(self, part, media)
+local function result_text(self, part, media)
   local texts, rest = {}, {}
   for _, one in ipairs(part.content or {}) do
     parts_out.drop_cache(self, one)
@@ -92,20 +108,21 @@ local function result(self, part, media)
     media[#media + 1] = { result = part, parts = rest }
     shown = literal.is_empty(shown) and '"The result follows in the next message of the user."' or shown
   end
-  open(self, "tool")
-  emit(self, mark_error(self, part, shown), ',"tool_call_id":', call_id(self, part))
-  close(self)
+  return shown
+end
+
+local function result(self, part, media)
+  local shown = not part.value and part.content and only_text(part.content) or result_text(self, part, media)
+  open(self, "tool", part.is_error and mark_error(self, part, shown) or shown)
+  emit(self, ',"tool_call_id":', call_id(self, part), "}")
 end
 
 local function label(self, part)
   local name = part.name and " (" .. part.name .. ")" or ""
-  return text.quote(("From the result of call %s%s:"):format(self.ids[part.id] or part.id, name))
+  return text.quote(("From the result of call %s%s:"):format(literal.text(call_id(self, part)), name))
 end
 
 local function send_media(self, media)
-  if not media[1] then
-    return
-  end
   open(self, "user")
   for i, entry in ipairs(media) do
     emit(self, (i == 1 and "[" or ",") .. '{"type":"text","text":', label(self, entry.result), "}")
@@ -120,6 +137,11 @@ local function send_media(self, media)
 end
 
 local function user(self, turn)
+  local said = only_text(turn.parts)
+  if said then
+    open(self, "user", said)
+    return close(self, turn)
+  end
   local parts, media = {}, {}
   for _, part in ipairs(turn.parts) do
     if part.kind == "tool_result" then
@@ -128,7 +150,9 @@ local function user(self, turn)
       parts[#parts + 1] = part
     end
   end
-  send_media(self, media)
+  if media[1] then
+    send_media(self, media)
+  end
   if parts[1] then
     open(self, "user")
     parts_out.content(self, parts)
@@ -140,8 +164,8 @@ end
 
 -- Texts of one message are one text; those of messages that were joined are not.
 local function said(list)
-  if not list[1] then
-    return nil
+  if not list or not list[2] then
+    return list and list[1].text
   end
   local groups, last = {}, nil
   for _, part in ipairs(list) do
@@ -157,14 +181,23 @@ local function said(list)
   return literal.concat(groups, "\\n\\n")
 end
 
-local function emit_call(self, part, separator)
-  local name = text.quote(tools_out.name(self.c, self.caps, part.name))
-  local kind, key = "function", "arguments"
-  if part.custom then
-    kind, key = "custom", "input"
+-- As JSON; it is the same for every call of a tool.
+local function tool_name(self, name)
+  local known = self.names[name]
+  if not known then
+    known = text.quote(tools_out.name(self.c, self.caps, name))
+    self.names[name] = known
   end
-  emit(self, separator .. '{"id":', call_id(self, part))
-  emit(self, ',"type":"' .. kind .. '","' .. kind .. '":{"name":', name, ',"' .. key .. '":')
+  return known
+end
+
+local function emit_call(self, part, is_first)
+  emit(self, is_first and ',"tool_calls":[{"id":' or ',{"id":', call_id(self, part))
+  if part.custom then
+    emit(self, ',"type":"custom","custom":{"name":', tool_name(self, part.name), ',"input":')
+  else
+    emit(self, ',"type":"function","function":{"name":', tool_name(self, part.name), ',"arguments":')
+  end
   emit(self, conversation.arguments_of(part), "}}")
 end
 
@@ -174,30 +207,40 @@ local function takes_reasoning(self, part)
     and (not part.state or opaque.is_for(part.state, self.target))
 end
 
+-- Appends to one of the lists of a message, which has only those that it needs.
+local function append(message, key, value)
+  local list = message[key]
+  if list then
+    list[#list + 1] = value
+  else
+    message[key] = { value }
+  end
+end
+
 local ADD = {}
 
 function ADD.text(_, part, message)
   if not literal.is_empty(part.text) then
-    message.texts[#message.texts + 1] = part
+    append(message, "texts", part)
   end
 end
 
 function ADD.refusal(_, part, message)
   if not literal.is_empty(part.text) then
-    message.refusals[#message.refusals + 1] = part
+    append(message, "refusals", part)
   end
 end
 
 function ADD.reasoning(self, part, message)
   if takes_reasoning(self, part) then
-    message.thoughts[#message.thoughts + 1] = part.text
+    append(message, "thoughts", part.text)
   else
     self.c.ledger:drop(conversation.path(self.c, part), "reasoning of another model, or none that it takes back")
   end
 end
 
 function ADD.tool_call(_, part, message)
-  message.calls[#message.calls + 1] = part
+  append(message, "calls", part)
 end
 
 local function content_of(self, message)
@@ -211,10 +254,12 @@ local function content_of(self, message)
   return "[" .. said_first .. '{"type":"refusal","refusal":' .. refusal .. "}]"
 end
 
-local function assistant(self, turn)
-  local message = { texts = {}, refusals = {}, thoughts = {}, calls = {} }
+local function read_parts(self, turn)
+  local message = {}
   for _, part in ipairs(turn.parts) do
-    parts_out.drop_cache(self, part)
+    if part.cache then
+      parts_out.drop_cache(self, part)
+    end
     local read = ADD[part.kind]
     if read then
       read(self, part, message)
@@ -223,20 +268,24 @@ local function assistant(self, turn)
         tostring(part.kind)))
     end
   end
+  return message
+end
+
+local function assistant(self, turn)
+  local message = read_parts(self, turn)
   local content, calls = content_of(self, message), message.calls
-  if not content and not calls[1] then
+  if not content and not calls then
     return
   end
-  open(self, "assistant")
   -- Not "": with calls beside it some servers would write their calls as text.
-  emit(self, content or "null")
-  if message.thoughts[1] then
+  open(self, "assistant", content or "null")
+  if message.thoughts then
     emit(self, ',"' .. self.caps.reasoning_field .. '":', literal.concat(message.thoughts, "\\n\\n"))
   end
-  for i, part in ipairs(calls) do
-    emit_call(self, part, i == 1 and ',"tool_calls":[' or ",")
-  end
-  if calls[1] then
+  if calls then
+    for i, part in ipairs(calls) do
+      emit_call(self, part, i == 1)
+    end
     emit(self, "]")
   end
   close(self, turn)
@@ -261,7 +310,8 @@ end
 ---@param out string[] pieces of the body
 function M.encode(c, target, out)
   ---@type cliproxy.openai_chat.Out
-  local self = { c = c, target = target, caps = target.caps or {}, out = out, n = #out, messages = 0, ids = {} }
+  local self = { c = c, target = target, caps = target.caps or {}, out = out, n = #out, first = true, ids = {},
+    names = {} }
   emit(self, "[")
   system(self, c.system)
   conversation.drop_phases(c)

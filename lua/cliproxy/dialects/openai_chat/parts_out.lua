@@ -15,8 +15,9 @@ local sub = string.sub
 ---@field caps cliproxy.Caps
 ---@field out string[] pieces of the body
 ---@field n integer of them
----@field messages integer written so far
----@field ids table<string, string> ids of calls as the target has them
+---@field first boolean no message is written yet
+---@field ids table<string, cliproxy.Literal> id of a call → as the target has it
+---@field names table<string, cliproxy.Literal> name of a tool → as the target has it
 
 --- Appends pieces.
 ---@param self cliproxy.openai_chat.Out
