@@ -156,7 +156,18 @@ int cpx_json_write_string(cpx_buf *out, cpx_slice text) {
 /* Behind the escape at `p`, or NULL. */
 static const char *escape_end(const char *p, const char *end) {
   if (end - p < 2) return NULL;
-  if (p[1] != 'u') return memchr("\"\\/bfnrt", p[1], 8) ? p + 2 : NULL;
+  switch (p[1]) {
+  case '"':
+  case '\\':
+  case '/':
+  case 'b':
+  case 'f':
+  case 'n':
+  case 'r':
+  case 't': return p + 2;
+  case 'u': break;
+  default: return NULL;
+  }
   if (end - p < 6) return NULL;
   for (int i = 2; i < 6; i++) {
     char c = p[i];

@@ -30,30 +30,23 @@ enum {
   COUNTS
 };
 
-enum { LOW, CAP, DIG, BLK, LIN, PUN, CLASSES, ESC = CLASSES, HIGH };
+/* What a byte is. Controls without a meaning of their own pass for punctuation. */
+enum { PUNCT, LOWER, UPPER, FIGURE, BLANK, LINE, CLASSES, ESCAPE = CLASSES, HIGH };
 
-#define ROW8(c)  c, c, c, c, c, c, c, c
-#define ROW16(c) ROW8(c), ROW8(c)
+/* What is not named here is punctuation. */
 static const uint8_t class_of[256] = {
-    ROW8(PUN),   PUN,         BLK,         LIN,         PUN,         PUN,         LIN,        PUN, PUN,
-    ROW16(PUN),  BLK,         PUN,         PUN,         PUN,         PUN,         PUN,        PUN, PUN,
-    ROW8(PUN),   ROW8(DIG),   DIG,         DIG,         PUN,         PUN,         PUN,        PUN, PUN,
-    PUN,         PUN,         CAP,         CAP,         CAP,         CAP,         CAP,        CAP, CAP,
-    ROW16(CAP),  CAP,         CAP,         CAP,         PUN,         ESC,         PUN,        PUN, PUN,
-    PUN,         LOW,         LOW,         LOW,         LOW,         LOW,         LOW,        LOW, ROW16(LOW),
-    LOW,         LOW,         LOW,         PUN,         PUN,         PUN,         PUN,        PUN, ROW16(HIGH),
-    ROW16(HIGH), ROW16(HIGH), ROW16(HIGH), ROW16(HIGH), ROW16(HIGH), ROW16(HIGH), ROW16(HIGH)};
+    ['a' ... 'z'] = LOWER, ['A' ... 'Z'] = UPPER, ['0' ... '9'] = FIGURE, [' '] = BLANK,          ['\t'] = BLANK,
+    ['\n'] = LINE,         ['\r'] = LINE,         ['\\'] = ESCAPE,        [0x80 ... 0xff] = HIGH,
+};
 
-/* What the last byte was. L: the first, second… letter of a word, LM behind a digit, LC behind capitals; U: a capital,
- * UM behind a digit, U2 and U3 the second and later of a run; D: digits of a group, DM behind a letter; P: punctuation;
- * B: blanks; K: white space with a break in it, KB where blanks were counted already; OTHER: beyond ASCII, or nothing.
- */
+/* What the last byte was, and how far it is into what it belongs to. "JSONData 1234" goes through U1 U2 U3 U3 U3 L2U L3
+ * L4 B1 D1 D2 D3 D1. */
 enum {
-  OTHER,
-  L1,
-  LM,
+  OTHER, /* nothing, or a character beyond ASCII */
+  L1,    /* the first letter of a word, a small one */
+  L1D,   /* the same behind a digit */
   L2,
-  LC,
+  L2U, /* the second behind two and more capitals, the last of which is the first */
   L3,
   L4,
   L5,
@@ -64,96 +57,119 @@ enum {
   L10,
   L11,
   L12,
-  L13, /* letters */
-  U1,
-  UM,
-  U2,
-  U3,
-  D1,
-  DM,
+  L13, /* and all that follow */
+  U1,  /* a capital, which may begin a word */
+  U1D, /* the same behind a digit */
+  U2,  /* the second of a run */
+  U3,  /* and all that follow */
+  D1,  /* the first digit of a group of three */
+  D1L, /* the same behind a letter */
   D2,
   D3,
-  P1,
-  P2,
-  B1,
-  B2,
-  B3,
-  K1,
-  KB,
-  K2,
+  P1,  /* punctuation */
+  P2,  /* what follows of its run */
+  B1,  /* a blank */
+  B2,  /* the second of a run */
+  B3,  /* and all that follow */
+  K1,  /* the first line's end of a run of white space */
+  K1B, /* the same behind two and more blanks */
+  K2,  /* white space behind it */
   STATES
 };
 
-/* States are kept multiplied: a state and a class make the place of the next state, and 32 states fit into a byte. */
+/* A state and a class make the next state, by one look: states are kept multiplied by the length of a row, and there
+ * are few enough of them for a byte. */
 #define ROW 8
-#define TO(low, cap, dig, blk, lin, pun)                                                                               \
-  { low *ROW, cap *ROW, dig *ROW, blk *ROW, lin *ROW, pun *ROW }
-#define LETTER(low)  TO(low, U1, DM, B1, K1, P1)
-#define FIGURE(next) TO(LM, UM, next, B1, K1, P1)
-static const uint8_t next_of[STATES][ROW] = {
-    [OTHER] = TO(L1, U1, D1, B1, K1, P1),
-    [L1] = LETTER(L2),
-    [LM] = LETTER(L2),
-    [L2] = LETTER(L3),
-    [LC] = LETTER(L3),
-    [L3] = LETTER(L4),
-    [L4] = LETTER(L5),
-    [L5] = LETTER(L6),
-    [L6] = LETTER(L7),
-    [L7] = LETTER(L8),
-    [L8] = LETTER(L9),
-    [L9] = LETTER(L10),
-    [L10] = LETTER(L11),
-    [L11] = LETTER(L12),
-    [L12] = LETTER(L13),
-    [L13] = LETTER(L13),
-    [U1] = TO(L2, U2, DM, B1, K1, P1),
-    [UM] = TO(L2, U2, DM, B1, K1, P1),
-    [U2] = TO(LC, U3, DM, B1, K1, P1),
-    [U3] = TO(LC, U3, DM, B1, K1, P1),
-    [D1] = FIGURE(D2),
-    [DM] = FIGURE(D2),
-    [D2] = FIGURE(D3),
-    [D3] = FIGURE(D1),
-    [P1] = TO(L1, U1, D1, B1, K1, P2),
-    [P2] = TO(L1, U1, D1, B1, K1, P2),
-    [B1] = TO(L1, U1, D1, B2, K1, P1),
-    [B2] = TO(L1, U1, D1, B3, KB, P1),
-    [B3] = TO(L1, U1, D1, B3, KB, P1),
-    [K1] = TO(L1, U1, D1, K2, K2, P1),
-    [KB] = TO(L1, U1, D1, K2, K2, P1),
-    [K2] = TO(L1, U1, D1, K2, K2, P1),
+_Static_assert(CLASSES <= ROW && (STATES - 1) * ROW <= UINT8_MAX, "states fit into a byte");
+
+#define TO(state, class, next) [(state)*ROW + (class)] = ((next)*ROW)
+#define FROM(state, lower, upper, figure, blank, line, punct)                                                          \
+  TO(state, LOWER, lower), TO(state, UPPER, upper), TO(state, FIGURE, figure), TO(state, BLANK, blank),                \
+      TO(state, LINE, line), TO(state, PUNCT, punct)
+#define LETTER(state, lower)  FROM(state, lower, U1, D1L, B1, K1, P1)
+#define DIGITS(state, figure) FROM(state, L1D, U1D, figure, B1, K1, P1)
+
+static const uint8_t next_of[STATES * ROW] = {
+    FROM(OTHER, L1, U1, D1, B1, K1, P1),
+    /* A word goes on, or a capital begins the next one. */
+    LETTER(L1, L2),
+    LETTER(L1D, L2),
+    LETTER(L2, L3),
+    LETTER(L2U, L3),
+    LETTER(L3, L4),
+    LETTER(L4, L5),
+    LETTER(L5, L6),
+    LETTER(L6, L7),
+    LETTER(L7, L8),
+    LETTER(L8, L9),
+    LETTER(L9, L10),
+    LETTER(L10, L11),
+    LETTER(L11, L12),
+    LETTER(L12, L13),
+    LETTER(L13, L13),
+    /* Small letters go on with the capital before them. */
+    FROM(U1, L2, U2, D1L, B1, K1, P1),
+    FROM(U1D, L2, U2, D1L, B1, K1, P1),
+    FROM(U2, L2U, U3, D1L, B1, K1, P1),
+    FROM(U3, L2U, U3, D1L, B1, K1, P1),
+    /* Behind three digits another group begins. */
+    DIGITS(D1, D2),
+    DIGITS(D1L, D2),
+    DIGITS(D2, D3),
+    DIGITS(D3, D1),
+    /* Punctuation. */
+    FROM(P1, L1, U1, D1, B1, K1, P2),
+    FROM(P2, L1, U1, D1, B1, K1, P2),
+    /* Blanks are one run with the line's end that follows them, and what white space comes behind that. */
+    FROM(B1, L1, U1, D1, B2, K1, P1),
+    FROM(B2, L1, U1, D1, B3, K1B, P1),
+    FROM(B3, L1, U1, D1, B3, K1B, P1),
+    FROM(K1, L1, U1, D1, K2, K2, P1),
+    FROM(K1B, L1, U1, D1, K2, K2, P1),
+    FROM(K2, L1, U1, D1, K2, K2, P1),
+};
+
+/* What entering a state adds. Some take back what was told too early: a second capital, that the first began a word; a
+ * small letter, that the capital before it ended the run; a line's end, that there were only blanks. */
+static const struct {
+  uint8_t state, count;
+  int8_t by;
+} meanings[] = {
+    {L1, WORD, 1},        {L1D, WORD, 1},       {L1D, MIXED, 1},       {L2U, WORD, 1},       {L2U, CAPITAL, -1},
+    {L7, LONG, 1},        {L8, LONG, 1},        {L9, LONG, 1},         {L10, LONG, 1},       {L11, LONG, 1},
+    {L12, LONG, 1},       {L13, LONG, 1},       {L13, VERY_LONG, 1},   {U1, WORD, 1},        {U1D, WORD, 1},
+    {U1D, MIXED, 1},      {U2, WORD, -1},       {U2, CAPITAL, 2},      {U3, CAPITAL, 1},     {D1, DIGIT, 1},
+    {D1, DIGIT_GROUP, 1}, {D1L, DIGIT, 1},      {D1L, DIGIT_GROUP, 1}, {D1L, MIXED, 1},      {D2, DIGIT, 1},
+    {D3, DIGIT, 1},       {P1, PUNCTUATION, 1}, {P1, MARK, 1},         {P2, PUNCTUATION, 1}, {B2, SPACE, 1},
+    {K1, BREAK, 1},       {K1B, BREAK, 1},      {K1B, SPACE, -1},
 };
 
 typedef struct scan {
   const uint8_t *p, *end;
-  unsigned state;                /* multiplied */
-  uint32_t states[STATES * ROW]; /* how often each was entered */
-  uint32_t counts[COUNTS];       /* of characters beyond ASCII; `settle` adds the others */
+  unsigned state;                 /* multiplied by ROW */
+  uint32_t entered[STATES * ROW]; /* how often each state was, at its multiplied number */
+  uint32_t counts[COUNTS];        /* of characters beyond ASCII; `settle` adds the others */
 } scan;
 
 static void step(scan *s, unsigned class) {
-  s->state = (&next_of[0][0])[s->state + class];
-  s->states[s->state]++;
+  s->state = next_of[s->state + class];
+  s->entered[s->state]++;
 }
 
+/* Scripts beyond ASCII, by where they end. */
+static const struct {
+  uint32_t below;
+  uint8_t count;
+} scripts[] = {
+    {0x300, LATIN},   {0x800, ALPHABET}, {0x2000, INDIC},    {0x2e80, SYMBOL}, {0xa4d0, CJK},
+    {0xac00, SYMBOL}, {0xd7b0, HANGUL},  {0xf900, SYMBOL},   {0xfb00, CJK},    {0xff00, SYMBOL},
+    {0xfff0, CJK},    {0x10000, SYMBOL}, {UINT32_MAX, WIDE},
+};
+
 static void add_character(scan *s, uint32_t c) {
-  unsigned row = SYMBOL;
-  if (c < 0x300)
-    row = LATIN;
-  else if (c < 0x800)
-    row = ALPHABET;
-  else if (c < 0x2000)
-    row = INDIC;
-  else if (c >= 0x2e80 && c < 0xa4d0)
-    row = CJK;
-  else if (c >= 0xac00 && c < 0xd7b0)
-    row = HANGUL;
-  else if ((c >= 0xf900 && c < 0xfb00) || (c >= 0xff00 && c < 0xfff0))
-    row = CJK;
-  else if (c > 0xffff)
-    row = WIDE;
-  s->counts[row]++;
+  size_t i = 0;
+  while (c >= scripts[i].below) i++;
+  s->counts[scripts[i].count]++;
   s->state = OTHER;
 }
 
@@ -193,7 +209,7 @@ static bool scan_unicode(scan *s) {
   }
   s->p += 6;
   if (c < 0x80)
-    step(s, class_of[c] < CLASSES ? class_of[c] : PUN);
+    step(s, class_of[c] < CLASSES ? class_of[c] : PUNCT);
   else if (c < 0xdc00 || c > 0xdfff)
     add_character(s, c >= 0xd800 && c < 0xdc00 ? 0x10000 : c);
   return true;
@@ -202,7 +218,7 @@ static bool scan_unicode(scan *s) {
 static void scan_escape(scan *s) {
   uint8_t next = s->p + 1 < s->end ? s->p[1] : 0;
   if (next == 'u' && scan_unicode(s)) return;
-  step(s, next == 'n' || next == 'r' ? LIN : next == 't' ? BLK : PUN);
+  step(s, next == 'n' || next == 'r' ? LINE : next == 't' ? BLANK : PUNCT);
   s->p += next ? 2 : 1;
 }
 
@@ -211,35 +227,23 @@ static void scan_all(scan *s) {
     const uint8_t *p = s->p, *end = s->end;
     unsigned state = s->state, class = 0;
     while (p < end && (class = class_of[*p]) < CLASSES) {
-      state = (&next_of[0][0])[state + class];
-      s->states[state]++;
+      state = next_of[state + class];
+      s->entered[state]++;
       p++;
     }
     s->p = p;
     s->state = state;
     if (p == end) break;
-    if (class == ESC)
+    if (class == ESCAPE)
       scan_escape(s);
     else
       scan_high(s);
   }
 }
 
-/* What the states were entered for. */
 static void settle(scan *s) {
-  uint32_t n[STATES], *counts = s->counts;
-  for (unsigned i = 0; i < STATES; i++) n[i] = s->states[i * ROW];
-  counts[WORD] = n[L1] + n[LM] + n[LC] + n[U1] + n[UM] - n[U2];
-  counts[VERY_LONG] = n[L13];
-  counts[LONG] = n[L7] + n[L8] + n[L9] + n[L10] + n[L11] + n[L12] + n[L13];
-  counts[CAPITAL] = 2 * n[U2] + n[U3] - n[LC];
-  counts[DIGIT_GROUP] = n[D1] + n[DM];
-  counts[DIGIT] = n[D1] + n[DM] + n[D2] + n[D3];
-  counts[MIXED] = n[LM] + n[UM] + n[DM];
-  counts[MARK] = n[P1];
-  counts[PUNCTUATION] = n[P1] + n[P2];
-  counts[BREAK] = n[K1] + n[KB];
-  counts[SPACE] = n[B2] - n[KB];
+  for (size_t i = 0; i < sizeof(meanings) / sizeof(*meanings); i++)
+    s->counts[meanings[i].count] += s->entered[(size_t)meanings[i].state * ROW] * (uint32_t)meanings[i].by;
 }
 
 /* Texts beyond WHOLE_MAX: the first SAMPLE bytes of every STRIDE. */
