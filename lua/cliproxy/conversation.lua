@@ -18,6 +18,7 @@ local M = {}
 ---@field turns cliproxy.Turn[] one for each message or item of the source; see `M.joined`
 ---@field tools cliproxy.Tool[]
 ---@field tool_choice? cliproxy.ToolChoice
+---@field web_search? cliproxy.WebSearch that the service itself runs: `web_search.of` says if it goes
 ---@field parallel_tools? boolean false: one call at a time
 ---@field format? cliproxy.Format structured output
 ---@field reasoning? cliproxy.Reasoning

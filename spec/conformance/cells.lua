@@ -240,7 +240,7 @@ local function run(cell)
   end
   local reply = reply_of(cell)
   local exchange, sent, _, lines = drive.run { client = cell.client, upstream = cell.upstream, model = cell.model,
-    request = request, reply = reply }
+    request = request, reply = reply, caps = row.caps }
   cell.lines, cell.sent, cell.head = lines, sent, exchange.headers_sent
   local entry = refusals.of(row.name, cell.client, cell.upstream)
   if entry then

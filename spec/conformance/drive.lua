@@ -62,11 +62,25 @@ local function classify(reply)
   end
 end
 
+local function caps_of(row, more)
+  if not more then
+    return row.caps
+  end
+  local caps = {}
+  for _, list in ipairs { row.caps, more } do
+    for field, value in pairs(list) do
+      caps[field] = value
+    end
+  end
+  return caps
+end
+
 ---@class spec.conformance.Run
 ---@field client string
 ---@field upstream string dialect
 ---@field model string
 ---@field request table for `fakes.exchange`
+---@field caps? table over those of the service
 ---@field reply { status?: integer, body?: string, headers?: table, events?: table[], broken?: string }
 
 --- One request.
@@ -85,7 +99,7 @@ function M.run(run)
   upstream.reply.first_event = copy and first_event(copy)
   local instance = fakes.instance("up", { dialects = { run.upstream },
     classify = run.upstream == "gemini" and classify or nil }, {
-    options = { base_url = row.base_url }, caps = row.caps, speaks = { run.upstream },
+    options = { base_url = row.base_url }, caps = caps_of(row, run.caps), speaks = { run.upstream },
   })
   local snapshot = fakes.snapshot(instance)
   live.publish(snapshot)

@@ -1,6 +1,6 @@
 --- Reads what a service was sent: { system = texts, flow = { { role, text } }, calls = { { id, name, input } },
 --- results = { { id, name, text, images, failed } }, images, documents, tools, choice, max_tokens, stop, format,
---- effort, states, stream }.
+--- effort, states, search, stream }.
 local json = require("cliproxy.json")
 
 local M = {}
@@ -107,6 +107,7 @@ local function openai_chat(document)
   seen.single = document.parallel_tool_calls == false
   seen.temperature = json.raw(document, "temperature")
   seen.json = member(document, "response_format", "type") == "json_object"
+  seen.search = document.web_search_options ~= nil
   seen.asks_usage = member(document, "stream_options", "include_usage")
   return seen
 end
@@ -165,8 +166,12 @@ local function openai_responses(document)
     end
   end
   for _, tool in each(document.tools) do
-    add(seen.tools, { name = tool.name, description = member(tool, "description"),
-      schema = json.raw(tool, "parameters") })
+    if tool.type == "web_search" then
+      seen.search = true
+    else
+      add(seen.tools, { name = tool.name, description = member(tool, "description"),
+        schema = json.raw(tool, "parameters") })
+    end
   end
   local choice = document.tool_choice
   seen.choice = json.kind(choice) == "object" and "named " .. choice.name or choice
@@ -238,8 +243,12 @@ local function anthropic(document)
     end
   end
   for _, tool in each(document.tools) do
-    add(seen.tools, { name = tool.name, description = member(tool, "description"),
-      schema = json.raw(tool, "input_schema") })
+    if member(tool, "type") == "web_search_20250305" then
+      seen.search = true
+    else
+      add(seen.tools, { name = tool.name, description = member(tool, "description"),
+        schema = json.raw(tool, "input_schema") })
+    end
   end
   local choice = member(document, "tool_choice")
   seen.choice = choice and (choice.type == "tool" and "named " .. choice.name or CHOICES[choice.type])
@@ -301,6 +310,7 @@ local function gemini(document)
     end
   end
   for _, tool in each(document.tools) do
+    seen.search = seen.search or tool.googleSearch ~= nil
     for _, one in each(tool.functionDeclarations) do
       add(seen.tools, { name = one.name, description = member(one, "description"),
         schema = json.raw(one, "parametersJsonSchema") or json.raw(one, "parameters") })

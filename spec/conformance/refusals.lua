@@ -14,7 +14,7 @@ M.list = {
   { row = "stop sequence", upstream = "openai_responses", words = "stop", why = "Responses has no stop sequences" },
   { row = "JSON without a schema", upstream = "anthropic", words = "schema", why = "Anthropic has schemas alone" },
   { row = "web search of the service", words = "earch",
-    why = "a search of one's own is not another's; `caps.web_search` of a provider lets it be mapped" },
+    why = "a search of one's own is not another's; `caps.web_search` of a provider lets it search instead" },
   { row = "file by its id", words = "file", why = "a file lies at one provider alone" },
   { row = "several answers", words = "more than one answer", why = "it does not cross dialects" },
   { row = "log probabilities", words = "log prob", why = "they do not cross dialects" },

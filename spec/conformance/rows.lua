@@ -105,6 +105,7 @@ end
 ---@field failure? string of `answers.FAILURES`
 ---@field modes? string[] where not both
 ---@field reasoning? boolean needs models that reason
+---@field caps? table what the operator says of the service
 ---@field absent? table<string, string> client dialects without words for it, and why
 ---@field sent? fun(seen: table, cell: table)
 ---@field got? fun(got: table, cell: table)
@@ -258,6 +259,11 @@ row { name = "tool result that failed", request = "tool_failed", answer = HELLO,
   end }
 
 row { name = "web search of the service", request = "web_search" }
+row { name = "web search that the operator allows", request = "web_search", caps = { web_search = true },
+  got = says "Hello world", sent = function(seen)
+    equal("search", true, seen.search)
+    equal("tools", 0, #seen.tools)
+  end }
 
 row { name = "image by data", request = "image", answer = HELLO, got = says "Hello world", sent = function(seen)
   equal("image", "data:image/png;base64," .. requests.PNG, seen.images[1])

@@ -67,7 +67,13 @@ local CHAT_ROLES = {
 }
 CHAT_ROLES.developer = CHAT_ROLES.system
 
+local PLACE = { city = "text?", country = "text?", region = "text?", timezone = "text?" }
+local FLAT_PLACE = typed({ approximate = PLACE }, "location")
+
 local CHAT = members {
+  web_search_options = { "object?", object { search_context_size = "text?",
+    user_location = { "object?", typed({ approximate = { approximate = { "object", object(PLACE) } } }, "location") },
+  } },
   model = "text", messages = "array", stream = "boolean?", max_completion_tokens = "count?",
   stream_options = { "object?", object { include_usage = "boolean?" } }, reasoning_effort = "text?",
   stop = "array|text?", tool_choice = { "text|object?", function(report, value, where)
@@ -157,7 +163,8 @@ local RESPONSES = members {
   top_p = "number?",
   reasoning = { "object?", object { effort = "text?", summary = "text?" } },
   tools = { "array?", each(typed({ ["function"] = { name = OPENAI_NAME, description = "string?", strict = "boolean",
-    parameters = { "object", schema_is_object } } }, "tool")) },
+    parameters = { "object", schema_is_object } }, web_search = { search_context_size = "text?",
+    user_location = { "object?", FLAT_PLACE }, filters = "object?" } }, "tool")) },
   tool_choice = { "text|object?", function(report, value, where)
     if json.kind(value) == "object" then
       check(report, value, where, members { type = { "string", { "function" } }, name = OPENAI_NAME })
@@ -224,6 +231,17 @@ local ANTHROPIC_ROLES = {
   system = each(typed({ text = TEXT_BLOCK }, "block")),
 }
 
+local ANTHROPIC_SEARCH = members { type = "text", name = { "string", { "web_search" } }, max_uses = "count?",
+  allowed_domains = "array?", blocked_domains = "array?", user_location = { "object?", FLAT_PLACE } }
+
+local ANTHROPIC_TOOL = members { type = "text?", name = { "text", matches("^[%w_-]+$", 128) },
+  description = "string?", strict = "boolean?", cache_control = CACHE,
+  input_schema = { "object", function(report, schema, where)
+    if schema.type ~= "object" then
+      report:say(where, "it is no schema of an object")
+    end
+  end } }
+
 local ANTHROPIC = members {
   model = "text", max_tokens = "count", messages = "array", stream = "boolean?",
   system = content("text|array?", ANTHROPIC_ROLES.system), stop_sequences = "array?",
@@ -231,13 +249,10 @@ local ANTHROPIC = members {
     adaptive = { display = "text?" }, disabled = {} }, "thinking") },
   output_config = { "object?", object { effort = "text?", format = { "object?", typed({
     json_schema = { schema = "object" } }, "format") } } },
-  tools = { "array?", each(object { type = "text?", name = { "text", matches("^[%w_-]+$", 128) },
-    description = "string?", strict = "boolean?", cache_control = CACHE,
-    input_schema = { "object", function(report, schema, where)
-      if schema.type ~= "object" then
-        report:say(where, "it is no schema of an object")
-      end
-    end } }) },
+  tools = { "array?", each(function(report, tool, where)
+    local is_search = json.kind(tool) == "object" and tool.type == "web_search_20250305"
+    check(report, tool, where, is_search and ANTHROPIC_SEARCH or ANTHROPIC_TOOL)
+  end) },
   tool_choice = { "object?", typed({ auto = { disable_parallel_tool_use = "boolean?" },
     any = { disable_parallel_tool_use = "boolean?" }, none = {},
     tool = { name = "text", disable_parallel_tool_use = "boolean?" } }, "choice") },
@@ -353,7 +368,7 @@ local GEMINI = members {
   systemInstruction = { "object?", object {
     parts = content("array", each(object { text = "text" })), role = "text?",
   } },
-  tools = { "array?", each(object { functionDeclarations = { "array", each(object {
+  tools = { "array?", each(object { googleSearch = "object?", functionDeclarations = { "array?", each(object {
     name = GEMINI_NAME, description = "string?", parametersJsonSchema = { "object?", schema_is_object },
     parameters = { "object?", function(report, schema, where)
       if schema.additionalProperties ~= nil or schema["$schema"] ~= nil or length(schema.properties) == 0 then

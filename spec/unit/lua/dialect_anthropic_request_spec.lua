@@ -278,7 +278,7 @@ describe("tools of Anthropic's", function()
     assert.same({ "tools[1].defer_loading;all tools are sent at once" }, c.ledger:warnings())
   end)
 
-  for _, kind in ipairs { "web_search_20250305", "bash_20250124", "tool_search_tool_bm25_20251119", "mcp_toolset" } do
+  for _, kind in ipairs { "web_fetch_20250910", "bash_20250124", "tool_search_tool_bm25_20251119", "mcp_toolset" } do
     it("are refused as " .. kind, function()
       local path, why = refused(with('"tools":[{"type":"' .. kind .. '","name":"x"}]'))
       assert.equal("tools[0]", path)

@@ -346,8 +346,7 @@ describe("a Gemini request's tools", function()
   end)
 
   it("of Google's own services are refused", function()
-    for _, key in ipairs { "googleSearch", "google_search", "codeExecution", "urlContext", "computerUse",
-      "mcpServers" } do
+    for _, key in ipairs { "googleSearchRetrieval", "codeExecution", "urlContext", "computerUse", "mcpServers" } do
       assert.equal("tools[0]." .. key, read(with('"tools":[{"' .. key .. '":{}}]')).ledger.refused.path)
     end
     assert.is_nil(read(with('"tools":[{"googleSearch":null,"functionDeclarations":[{"name":"f"}]}]')).ledger.refused)

@@ -249,7 +249,7 @@ describe("a Chat request, decoded:", function()
   it("fields that no other dialect has a form for are refused by name", function()
     local cases = {
       audio = '"audio":{"voice":"alloy","format":"wav"}', prediction = '"prediction":{"type":"content","content":"x"}',
-      web_search_options = '"web_search_options":{}', moderation = '"moderation":{}',
+      moderation = '"moderation":{}',
       ["modalities[1]"] = '"modalities":["text","audio"]',
     }
     for path, member in pairs(cases) do

@@ -148,7 +148,7 @@ describe("a request of Responses, decoded:", function()
       "input[0].tools[0].tools[1] dropped" }, noted(c))
     local _, message, param = input('{"type":"additional_tools","role":"developer"}')
     assert.same({ "input[0].tools is missing", "input[0].tools" }, { message, param })
-    assert.equal("input[0].tools[0].type", input('{"type":"additional_tools","tools":[{"type":"web_search"}]}')
+    assert.equal("input[0].tools[0].type", input('{"type":"additional_tools","tools":[{"type":"file_search"}]}')
       .ledger.refused.path)
   end)
 
@@ -272,8 +272,8 @@ describe("a request of Responses, decoded:", function()
       local c = input('{"role":"user","content":"x"},' .. item)
       assert.equal("input[1]", c.ledger.refused.path)
     end
-    for _, tool in ipairs { "web_search", "web_search_preview_2025_03_11", "file_search", "code_interpreter", "mcp",
-      "computer_use_preview", "local_shell", "apply_patch", "tool_search", "future_tool" } do
+    for _, tool in ipairs { "file_search", "code_interpreter", "mcp", "computer_use_preview",
+      "local_shell", "apply_patch", "tool_search", "future_tool" } do
       local c = input("", '"tools":[{"type":"' .. tool .. '"}]')
       assert.equal("tools[0].type", c.ledger.refused.path)
       assert.matches(tool, c.ledger.refused.why, 1, true)

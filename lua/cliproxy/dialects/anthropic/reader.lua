@@ -17,6 +17,7 @@ local find, sub = string.find, string.sub
 ---@field list? string the list of blocks that is read: "content", or "content[2].content" of a tool's result
 ---@field index? integer the block, from 0
 ---@field deferred? boolean a tool asked to be loaded later
+---@field search_name? string of the service's search, among the tools
 ---@field thinking? cliproxy.Reasoning
 ---@field effort? string of the request
 ---@field turn_effort? string what a system message made of it

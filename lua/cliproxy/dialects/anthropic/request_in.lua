@@ -348,6 +348,7 @@ function M.decode(document, head)
   end
   settle_reasoning(r)
   changes_in.settle_tools(r)
+  tools_in.settle_choice(r)
   if r.message then
     return nil, r.message, r.param
   end

@@ -1,5 +1,6 @@
 --- Tools of a client's request and how they are to be chosen.
 local json = require("cliproxy.json")
+local web_search = require("cliproxy.web_search")
 
 local M = {}
 
@@ -43,6 +44,32 @@ local function custom(r, node, index, path)
   return tool.name and tool or nil
 end
 
+local KNOWN_SEARCH = { type = true, name = true, max_uses = true, allowed_domains = true, blocked_domains = true,
+  user_location = true, cache_control = true, strict = true, defer_loading = true, allowed_callers = true,
+  response_inclusion = true }
+
+-- Its callers and what comes with its results are the service's own matters.
+local function read_search(r, node)
+  local search = web_search.add(r.c, r:where(), true)
+  if not search then
+    return
+  end
+  r.search_name = r:name(node, "name")
+  web_search.take(r, search, node, "max_uses", "max_uses", "number")
+  web_search.domains(r, search, node, "allowed_domains")
+  web_search.domains(r, search, node, "blocked_domains")
+  local location = r:node(node, "user_location", "object")
+  if location then
+    web_search.place(r, search, location, r:where("user_location"))
+  end
+  for _, key in ipairs { "cache_control", "strict", "defer_loading", "allowed_callers", "response_inclusion" } do
+    if json.present(node[key]) then
+      r.ledger:drop(r:where(key), "it is about Anthropic's own search")
+    end
+  end
+  r:unknown(node, KNOWN_SEARCH)
+end
+
 -- Those that Anthropic itself runs or defines have a dated type.
 local function one(r, node, index, path)
   if json.kind(node) ~= "object" then
@@ -51,6 +78,8 @@ local function one(r, node, index, path)
   local kind = r:word(node, "type")
   if kind == nil or kind == "custom" then
     return custom(r, node, index, path)
+  elseif kind:find("^web_search_%d+$") then
+    return read_search(r, node)
   end
   r.ledger:refuse(r.base, ("%s is a tool of Anthropic's own"):format(kind))
 end
@@ -114,6 +143,22 @@ function M.read_choice(r, document, key)
   end
   r:unknown(node, CHOICE)
   r.base = ""
+end
+
+--- A choice of the service's search: no other dialect can be told to search. After all of the request.
+---@param r cliproxy.anthropic.Reader
+function M.settle_choice(r)
+  local choice = r.c.tool_choice
+  local name = choice and choice.names and choice.names[1]
+  if not name or name ~= r.search_name then
+    return
+  end
+  for _, tool in ipairs(r.c.tools) do
+    if tool.name == name then
+      return
+    end
+  end
+  r.ledger:refuse(choice.where, "a search that the service runs cannot be chosen")
 end
 
 return M

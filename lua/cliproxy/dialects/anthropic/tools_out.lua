@@ -4,6 +4,7 @@ local conversation = require("cliproxy.conversation")
 local schema_out = require("cliproxy.dialects.anthropic.schema_out")
 local text = require("cliproxy.text")
 local tool_names = require("cliproxy.tool_names")
+local web_search = require("cliproxy.web_search")
 
 local M = {}
 
@@ -77,6 +78,32 @@ local function subset(e, choice)
   return only
 end
 
+local SEARCH = { max_uses = true, allowed_domains = true, blocked_domains = true, location = true }
+local SEARCH_NAME = "web_search"
+
+-- The service's own search. It takes domains that are allowed or domains that are not.
+local function add_search(e, out)
+  local search = web_search.of(e.c, e.caps, SEARCH, true)
+  if not search then
+    return
+  end
+  for _, tool in ipairs(e.c.tools) do
+    if tool.name == SEARCH_NAME then
+      e.ledger:refuse(conversation.tool_path(e.c, tool, "name"), "Anthropic's search has this name already")
+    end
+  end
+  local blocked = search.blocked_domains
+  if blocked and search.allowed_domains then
+    e.ledger:warn(search.paths.blocked_domains, "Anthropic takes domains that are allowed or that are blocked")
+    blocked = nil
+  end
+  out[#out + 1] = '{"type":"web_search_20250305","name":"' .. SEARCH_NAME .. '"'
+    .. (search.max_uses and ',"max_uses":' .. search.max_uses or "")
+    .. (search.allowed_domains and ',"allowed_domains":' .. search.allowed_domains or "")
+    .. (blocked and ',"blocked_domains":' .. blocked or "")
+    .. (search.location and ',"user_location":{"type":"approximate",' .. search.location .. "}" or "") .. "}"
+end
+
 --- `tools`, as JSON; nil where there are none.
 ---@param e cliproxy.anthropic.Encoding
 ---@return string?
@@ -88,6 +115,7 @@ function M.list(e)
       out[#out + 1] = one(e, tool)
     end
   end
+  add_search(e, out)
   e.has_tools = out[1] ~= nil
   return out[1] and "[" .. table.concat(out, ",") .. "]" or nil
 end

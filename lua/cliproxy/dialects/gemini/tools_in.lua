@@ -2,6 +2,7 @@
 local json = require("cliproxy.json")
 local schema_in = require("cliproxy.dialects.gemini.schema_in")
 local spelling = require("cliproxy.dialects.gemini.spelling")
+local web_search = require("cliproxy.web_search")
 
 local M = {}
 
@@ -45,6 +46,19 @@ local function declaration(r, node, path)
   end
 end
 
+-- Its options are about what Google's own search finds.
+local function search(r, node, key)
+  local where = r:where(key)
+  local options = r:node(node, key)
+  if options and web_search.add(r.c, where, false) then
+    for name, value in json.each(options) do
+      if value ~= json.null then
+        r.ledger:warn(where .. "." .. name, "it has no such filter")
+      end
+    end
+  end
+end
+
 local function tool_object(r, node, i)
   local path = ("%stools[%d]"):format(r.prefix, i)
   if json.kind(node) ~= "object" then
@@ -56,6 +70,8 @@ local function tool_object(r, node, i)
       r:each(node, key, function(_, child, k)
         declaration(r, child, ("%s.%s[%d]"):format(path, key, k))
       end)
+    elseif key == "googleSearch" or key == "google_search" then
+      search(r, node, key)
     elseif value ~= json.null then
       r.ledger:refuse(r:where(key), "it is a tool of Google's own services")
     end

@@ -4,6 +4,7 @@ local schema_in = require("cliproxy.dialects.gemini.schema_in")
 local schema_out = require("cliproxy.dialects.gemini.schema_out")
 local text = require("cliproxy.text")
 local tool_names = require("cliproxy.tool_names")
+local web_search = require("cliproxy.web_search")
 
 local M = {}
 
@@ -79,6 +80,16 @@ local function declaration(w, tool)
   return out .. "}"
 end
 
+-- The service's own search, which has no options that others have. With functions beside it the service wants what it
+-- did itself back in the next request, and no client of another dialect can keep that.
+local function search_tool(w)
+  local search = web_search.of(w.c, w.caps, {}, false)
+  if search and w.c.tools[1] then
+    w.c.ledger:refuse(search.where, "its model searches only where no functions are offered")
+  end
+  return search and '{"googleSearch":{}}'
+end
+
 --- `tools`; nil where there are none.
 ---@param w cliproxy.gemini.Writer
 ---@return string?
@@ -91,7 +102,10 @@ function M.tools(w)
   if strict and not w.caps.strict then
     w.c.ledger:warn(conversation.tool_path(w.c, strict, "strict"), "calls may depart from their schema there")
   end
-  return list[1] and '[{"functionDeclarations":[' .. table.concat(list, ",") .. "]}]"
+  local out = {}
+  out[1] = list[1] and '{"functionDeclarations":[' .. table.concat(list, ",") .. "]}"
+  out[#out + 1] = search_tool(w)
+  return out[1] and "[" .. table.concat(out, ",") .. "]"
 end
 
 local MODES = { auto = "AUTO", required = "ANY", none = "NONE" }

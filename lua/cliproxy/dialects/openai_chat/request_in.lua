@@ -6,6 +6,7 @@ local messages_in = require("cliproxy.dialects.openai_chat.messages_in")
 local reader = require("cliproxy.dialects.openai_responses.reader")
 local reasoning = require("cliproxy.reasoning")
 local tools_in = require("cliproxy.dialects.openai_chat.tools_in")
+local web_search = require("cliproxy.web_search")
 
 local M = {}
 
@@ -75,7 +76,6 @@ local FIELDS = {
   -- What other dialects have no form for.
   audio = refused("it gives no spoken answers"),
   prediction = refused("it takes no predicted output"),
-  web_search_options = refused("it does not search the web for this request"),
   moderation = refused("it gives no results of moderation"),
 }
 
@@ -157,6 +157,30 @@ function FIELDS.stop(r, document, key)
     out[i] = raw
   end
   r.c.stop = out
+end
+
+local SEARCH = { search_context_size = true, user_location = true }
+local LOCATION = { type = true, approximate = true }
+
+function FIELDS.web_search_options(r, document, key)
+  local node = r:node(document, key, "object")
+  local search = node and web_search.add(r.c, key, false)
+  if not search then
+    return
+  end
+  r.base = key
+  web_search.take(r, search, node, "search_context_size", "context_size", "literal")
+  r:unknown(node, SEARCH)
+  local location = r:node(node, "user_location", "object")
+  if location then
+    r.base = key .. ".user_location"
+    r:unknown(location, LOCATION)
+    local place = r:node(location, "approximate", "object")
+    if place then
+      web_search.place(r, search, place, r.base .. ".approximate")
+    end
+  end
+  r.base = ""
 end
 
 local STREAM_OPTIONS = { include_usage = true, include_obfuscation = true }

@@ -7,6 +7,7 @@ local reasoning = require("cliproxy.reasoning")
 local schema_out = require("cliproxy.dialects.openai_responses.schema_out")
 local text = require("cliproxy.text")
 local tools_out = require("cliproxy.dialects.openai_chat.tools_out")
+local web_search = require("cliproxy.web_search")
 
 local M = {}
 
@@ -30,6 +31,23 @@ local function put_tools(out, c, caps)
   elseif c.parallel_tools == false then
     c.ledger:warn(conversation.where(c, "parallel_tools"), "it may call several tools at once")
   end
+end
+
+-- Its search has neither limits nor domains, and is no tool.
+local SEARCH = { location = true, context_size = true }
+
+local function search_options(c, caps)
+  local search = web_search.of(c, caps, SEARCH, false)
+  if not search then
+    return nil
+  elseif not c.tools[1] and c.tool_choice and c.tool_choice.mode == "required" then
+    c.ledger:warn(c.tool_choice.where, "it searches where it sees a reason")
+  end
+  local members = {}
+  members[1] = search.context_size and '"search_context_size":' .. search.context_size
+  members[#members + 1] = search.location
+    and '"user_location":{"type":"approximate","approximate":{' .. search.location .. "}}"
+  return "{" .. table.concat(members, ",") .. "}"
 end
 
 -- Structured output ---------------------------------------------------------------------------------------------
@@ -168,6 +186,7 @@ function M.encode(c, target)
   local out = { '{"model":' .. text.quote(target.model) }
   out[2] = ',"messages":'
   messages_out.encode(c, target, out)
+  put(out, "web_search_options", search_options(c, caps))
   put_tools(out, c, caps)
   put(out, "response_format", response_format(c, caps))
   local word = effort(c, caps)

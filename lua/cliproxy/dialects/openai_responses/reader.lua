@@ -17,6 +17,7 @@ local QUOTE = byte('"')
 ---@field list? string the item's list of parts that is read
 ---@field index? integer the part, from 0
 ---@field leading boolean only system messages so far
+---@field own_calls? cliproxy.JsonText of the service's own tools, at most
 ---@field tool_places table<string, integer> name of a tool → its place in `c.tools`
 ---@field added_tools { list: cliproxy.json.Node, path: string }[] of items that add tools
 ---@field adding? boolean those are read now

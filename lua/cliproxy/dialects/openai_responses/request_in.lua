@@ -54,7 +54,6 @@ local FIELDS = {
   prompt_cache_options = dropped("it caches by itself"),
   prompt_cache_retention = dropped("it caches by itself"),
   client_metadata = dropped("it is about the client alone"),
-  max_tool_calls = dropped("it limits the service's own tools alone"),
   -- What only a service that keeps responses can do.
   previous_response_id = refused("cliproxy keeps no responses; send the whole conversation as input"),
   conversation = refused("cliproxy keeps no conversations; send the whole conversation as input"),
@@ -62,6 +61,10 @@ local FIELDS = {
   context_management = refused("only OpenAI can compact a conversation"),
   moderation = refused("it gives no results of moderation"),
 }
+
+function FIELDS.max_tool_calls(r, document, key)
+  r.own_calls = r:number(document, key)
+end
 
 function FIELDS.instructions(r, document)
   if json.kind(json.node(document, "instructions")) == "array" then
@@ -263,6 +266,16 @@ end
 
 -- The whole -----------------------------------------------------------------------------------------------------
 
+-- It limits the service's own tools: of them only a search can cross.
+local function settle_own_calls(r)
+  local search = r.c.web_search
+  if search then
+    search.max_uses, search.paths.max_uses = r.own_calls, "max_tool_calls"
+  else
+    r.ledger:drop("max_tool_calls", "it limits the service's own tools alone")
+  end
+end
+
 local function read(r, document)
   for key, value in json.each(document) do
     local field = FIELDS[key]
@@ -277,6 +290,9 @@ local function read(r, document)
   tools_in.read_added(r)
   if r.instructions and not literal.is_empty(r.instructions) then
     table.insert(r.c.system, 1, { kind = "text", text = r.instructions })
+  end
+  if r.own_calls then
+    settle_own_calls(r)
   end
 end
 

@@ -6,6 +6,7 @@ local reasoning = require("cliproxy.reasoning")
 local schema_out = require("cliproxy.dialects.openai_responses.schema_out")
 local text = require("cliproxy.text")
 local tools_out = require("cliproxy.dialects.openai_responses.tools_out")
+local web_search = require("cliproxy.web_search")
 
 local M = {}
 
@@ -137,20 +138,26 @@ local function put(out, key, value)
   end
 end
 
+local SEARCH = { max_uses = true, allowed_domains = true, blocked_domains = true, location = true, context_size = true }
+
 -- What decides how many tokens a request has.
 local function put_counted(out, c, target)
   local caps = target.caps or {}
   put(out, "instructions", instructions(c))
   out[#out + 1] = ',"input":'
   input_out.put(out, c, target)
-  if c.tools[1] then
-    put(out, "tools", tools_out.tools(c, caps))
-    put(out, "tool_choice", tools_out.choice(c, caps))
+  local search = web_search.of(c, caps, SEARCH, true)
+  if c.tools[1] or search then
+    put(out, "tools", tools_out.tools(c, caps, search))
+    put(out, "tool_choice", tools_out.choice(c, caps, search))
     if c.parallel_tools ~= nil and caps.parallel_tool_calls ~= false then
       put(out, "parallel_tool_calls", tostring(c.parallel_tools))
     elseif c.parallel_tools == false then
       c.ledger:warn(conversation.where(c, "parallel_tools"), "it may call several tools at once")
     end
+  end
+  if search and c.operation ~= "count" then
+    put(out, "max_tool_calls", search.max_uses) -- of the service's own tools: of the search
   end
   put(out, "text", text_field(c, caps))
   put(out, "reasoning", reasoning_field(c, caps))

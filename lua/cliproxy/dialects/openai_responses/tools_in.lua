@@ -2,6 +2,7 @@
 --- NAMESPACE__NAME on its way, and both parts come back in the answer.
 local conversation = require("cliproxy.conversation")
 local json = require("cliproxy.json")
+local web_search = require("cliproxy.web_search")
 
 local M = {}
 
@@ -70,6 +71,34 @@ end
 
 local READERS = { ["function"] = read_function, custom = read_custom }
 
+local KNOWN_SEARCH = { type = true, filters = true, search_context_size = true, user_location = true,
+  external_web_access = true }
+local KNOWN_FILTERS = { allowed_domains = true, blocked_domains = true }
+
+local function read_search(r, node)
+  local path = r:where()
+  local search = web_search.add(r.c, path, true)
+  if not search then
+    return
+  end
+  web_search.take(r, search, node, "search_context_size", "context_size", "literal")
+  if r:flag(node, "external_web_access") == false then
+    r.ledger:warn(r:where("external_web_access"), "it searches the web as it is now")
+  end
+  r:unknown(node, KNOWN_SEARCH)
+  local location, filters = r:node(node, "user_location", "object"), r:node(node, "filters", "object")
+  if location then
+    web_search.place(r, search, location, r:where("user_location"))
+  end
+  if filters then
+    r.base = r:where("filters")
+    web_search.domains(r, search, filters, "allowed_domains")
+    web_search.domains(r, search, filters, "blocked_domains")
+    r:unknown(filters, KNOWN_FILTERS)
+    r.base = path
+  end
+end
+
 local function one(r, node, index, namespace)
   if json.kind(node) ~= "object" then
     return r:wrong(r:where(), "must be an object, not " .. tostring(json.kind(node)))
@@ -79,6 +108,8 @@ local function one(r, node, index, namespace)
   if not read then
     if not kind then
       return
+    elseif kind:find("^web_search") then
+      return read_search(r, node)
     end
     local why = M.is_hosted(kind) and "%s is a tool that OpenAI runs or its models alone know; take it out of tools"
       or "tools of type %q are unknown to cliproxy"

@@ -80,11 +80,24 @@ function M.only_allowed(c, can_tell)
   return set
 end
 
+--- A search among the tools.
+---@param search cliproxy.WebSearch
+---@return cliproxy.JsonText
+local function search_tool(search)
+  local filters = {}
+  filters[1] = search.allowed_domains and '"allowed_domains":' .. search.allowed_domains
+  filters[#filters + 1] = search.blocked_domains and '"blocked_domains":' .. search.blocked_domains
+  return '{"type":"web_search"' .. (filters[1] and ',"filters":{' .. table.concat(filters, ",") .. "}" or "")
+    .. (search.location and ',"user_location":{"type":"approximate",' .. search.location .. "}" or "")
+    .. (search.context_size and ',"search_context_size":' .. search.context_size or "") .. "}"
+end
+
 --- The value of `tools`.
 ---@param c cliproxy.Conversation
 ---@param caps cliproxy.Caps
+---@param search? cliproxy.WebSearch
 ---@return cliproxy.JsonText
-function M.tools(c, caps)
+function M.tools(c, caps, search)
   local out, allowed = {}, M.only_allowed(c, caps.allowed_tools ~= false)
   for _, tool in ipairs(c.tools) do
     if not allowed or allowed[tool.name] then
@@ -98,6 +111,7 @@ function M.tools(c, caps)
       out[#out + 1] = (tool.custom and custom_tool or function_tool)(c, caps, tool, name)
     end
   end
+  out[#out + 1] = search and search_tool(search)
   return "[" .. table.concat(out, ",") .. "]"
 end
 
@@ -112,8 +126,9 @@ end
 --- The value of `tool_choice`; nil where there is nothing to be said.
 ---@param c cliproxy.Conversation
 ---@param caps cliproxy.Caps
+---@param search? cliproxy.WebSearch
 ---@return cliproxy.JsonText?
-function M.choice(c, caps)
+function M.choice(c, caps, search)
   local choice = c.tool_choice
   if not choice then
     return nil
@@ -131,6 +146,7 @@ function M.choice(c, caps)
   for i, name in ipairs(names) do
     list[i] = named(c, caps, name)
   end
+  list[#list + 1] = search and '{"type":"web_search"}'
   return '{"type":"allowed_tools","mode":"' .. choice.mode .. '","tools":[' .. table.concat(list, ",") .. "]}"
 end
 
