@@ -239,7 +239,12 @@ function M.plan(work)
     return embed(work, candidates[1])
   end
   local client = work.operation == "complete" and completions or dialects.of(work.dialect)
-  return generate(work, client, candidates)
+  local translation, failure = generate(work, client, candidates)
+  if failure and operation == "count" and failure.code == "not_expressible" then
+    -- Clients also count pieces that could not stand alone: a result without its call.
+    return estimate(work)
+  end
+  return translation, failure
 end
 
 --- Takes state of other dialects' providers out of a request that passes in its own dialect.

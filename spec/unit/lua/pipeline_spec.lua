@@ -297,6 +297,15 @@ describe("a request of another dialect", function()
     assert.equal(404, exchange.status)
   end)
 
+  it("is counted here where the provider cannot be asked about it", function()
+    local exchange = run { request = { path = "/v1beta/models/m:countTokens", body = '{"contents":[{"role":"user",'
+      .. '"parts":[{"functionResponse":{"id":"c","name":"f","response":{"output":"some text"}}}]}]}' },
+      provider = { dialects = { "anthropic" } } }
+    assert.same({ 200, "local" }, { exchange.status, exchange.headers_sent["x-cliproxy-estimate"] })
+    assert.is_true(exchange:answer().totalTokens > 1)
+    assert.is_nil(upstream.call)
+  end)
+
   it("is counted here where the provider does not count", function()
     local exchange = run { request = { path = "/v1/messages/count_tokens",
       body = '{"model":"m","messages":[{"role":"user","content":"hello there"}]}' } }
