@@ -95,7 +95,7 @@
 ---@field completions? boolean Chat
 ---@field content_parts? boolean Chat
 ---@field web_search? boolean
----@field price? { input?: number, output?: number, cached?: number, cache_written?: number } US dollars a million tokens
+---@field price? { input?: number, output?: number, cached?: number, cache_written?: number } dollars a million tokens
 
 --- A request to a provider, as hooks see and edit it.
 ---@class cliproxy.Call

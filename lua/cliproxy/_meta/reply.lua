@@ -110,9 +110,9 @@ function object:relay(exchange, brief) end
 ---@return string? code
 function object:next_event() end
 
---- From here on `next_event` may take events by itself: those like two examples that `learn` was given in a row. What it
---- makes of them goes to the exchange; `absorbed` tells of them. `next_event` gives false where the client is slow: write
---- (nothing) to the exchange, which waits, and ask again. See src/http/lane.h.
+--- From here on `next_event` may take events by itself: those like two examples that `learn` was given in a row. What
+--- it makes of them goes to the exchange; `absorbed` tells of them. `next_event` gives false where the client is slow:
+--- write (nothing) to the exchange, which waits, and ask again. See src/http/lane.h.
 ---@param exchange cliproxy.Exchange
 function object:use_lane(exchange) end
 

@@ -83,8 +83,8 @@ describe("a call whose arguments are no JSON", function()
     },
     openai_responses = {
       event('{"type":"response.created","response":{"id":"r","model":"up","status":"in_progress","output":[]}}'),
-      event('{"type":"response.output_item.added","output_index":0,"item":{"type":"function_call","id":"fc_1","call_id":'
-        .. '"c","name":"f","arguments":""}}'),
+      event('{"type":"response.output_item.added","output_index":0,"item":{"type":"function_call","id":"fc_1",'
+        .. '"call_id":"c","name":"f","arguments":""}}'),
       event('{"type":"response.function_call_arguments.delta","output_index":0,"item_id":"fc_1","delta":'
         .. '"{\\"a\\":"}'),
       event('{"type":"response.output_item.done","output_index":0,"item":{"type":"function_call","id":"fc_1","call_id":'
