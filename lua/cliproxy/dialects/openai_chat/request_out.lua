@@ -21,9 +21,6 @@ end
 
 -- Without tools the service refuses what is about them.
 local function put_tools(out, c, caps)
-  if not c.tools[1] then
-    return
-  end
   put(out, "tools", tools_out.tools(c, caps))
   put(out, "tool_choice", tools_out.choice(c, caps))
   if c.parallel_tools ~= nil and caps.parallel_tool_calls ~= false then
@@ -70,9 +67,7 @@ end
 
 local function response_format(c, caps)
   local format = c.format
-  if not format then
-    return nil
-  elseif c.tools[1] and caps.tools_with_schema == false then
+  if c.tools[1] and caps.tools_with_schema == false then
     return c.ledger:refuse(format.where, "it has either tools or structured output")
   elseif format.kind == "json" then
     if caps.json_object == false then
@@ -100,9 +95,7 @@ end
 
 local function effort(c, caps)
   local asked = c.reasoning
-  if not asked then
-    return nil
-  elseif caps.reasoning == "none" then
+  if caps.reasoning == "none" then
     if not asked.off and (asked.effort or asked.budget) then
       c.ledger:warn(asked.where, "it does not reason")
     end
@@ -124,7 +117,7 @@ end
 -- No model says more than it can: a limit above that is refused by some services and the same to others.
 local function max_tokens(c, caps)
   local asked = c.max_tokens
-  if asked and caps.output and (tonumber(asked) or 0) > caps.output then
+  if caps.output and (tonumber(asked) or 0) > caps.output then
     c.ledger:change(conversation.where(c, "max_tokens"), "the model's longest answer is " .. caps.output)
     return ("%d"):format(caps.output)
   end
@@ -134,7 +127,7 @@ end
 local STOPS_MAX = 4 -- as the service has it
 
 local function stop(c, caps)
-  if caps.stop == false or not c.stop or #c.stop == 0 then
+  if caps.stop == false or #c.stop == 0 then
     return nil
   elseif #c.stop > STOPS_MAX then
     return c.ledger:refuse(conversation.where(c, "stop"), "it takes no more than " .. STOPS_MAX .. " stop sequences")
@@ -146,7 +139,7 @@ end
 local FROM_RESPONSES = { "user", "service_tier", "cache_key" }
 
 -- What came to Chat late has no capability of its own: servers that know the role of developers have it.
-local function carries(c, caps)
+local function find_carries(caps, is_responses)
   local recent = caps.developer_role == true
   local out = {
     temperature = caps.temperature ~= false, top_p = caps.top_p ~= false, top_k = caps.top_k == true, seed = true,
@@ -154,9 +147,26 @@ local function carries(c, caps)
     stop = caps.stop ~= false, verbosity = recent,
   }
   for _, field in ipairs(FROM_RESPONSES) do
-    out[field] = recent and c.dialect == "openai_responses"
+    out[field] = recent and is_responses
   end
   return out
+end
+
+-- By capabilities, which nobody changes, and whether the client speaks Responses.
+---@type table<cliproxy.Caps, table<boolean, table<string, boolean>>>
+local known_carries = setmetatable({}, { __mode = "k" })
+
+local function carries(c, caps)
+  local known = known_carries[caps]
+  if not known then
+    known = { [true] = find_carries(caps, true), [false] = find_carries(caps, false) }
+    known_carries[caps] = known
+  end
+  local carried = known[c.dialect == "openai_responses"]
+  if caps.sampling_together == false and c.temperature and c.top_p and carried.temperature then
+    return setmetatable({ top_p = false }, { __index = carried })
+  end
+  return carried
 end
 
 local PLAIN = {
@@ -168,13 +178,11 @@ local PLAIN = {
 
 local function put_plain(out, c, caps)
   local carried = carries(c, caps)
-  if carried.temperature and carried.top_p and c.temperature and c.top_p and caps.sampling_together == false then
-    carried.top_p = false
+  if conversation.settle(c, carried) then
+    for _, row in ipairs(PLAIN) do
+      put(out, row[2], carried[row[1]] and c[row[1]])
+    end
   end
-  for _, row in ipairs(PLAIN) do
-    put(out, row[2], carried[row[1]] and c[row[1]])
-  end
-  conversation.settle(c, carried)
 end
 
 --- The body of a request.
@@ -183,16 +191,23 @@ end
 ---@return string
 function M.encode(c, target)
   local caps = target.caps or {}
-  local out = { '{"model":' .. text.quote(target.model) }
-  out[2] = ',"messages":'
+  local out = { '{"model":' .. text.quote(target.model) .. ',"messages":' }
   messages_out.encode(c, target, out)
   put(out, "web_search_options", search_options(c, caps))
-  put_tools(out, c, caps)
-  put(out, "response_format", response_format(c, caps))
-  local word = effort(c, caps)
+  if c.tools[1] then
+    put_tools(out, c, caps)
+  end
+  if c.format then
+    put(out, "response_format", response_format(c, caps))
+  end
+  local word = c.reasoning and effort(c, caps)
   put(out, "reasoning_effort", word and '"' .. word .. '"')
-  put(out, caps.max_tokens_field or "max_tokens", max_tokens(c, caps))
-  put(out, "stop", stop(c, caps))
+  if c.max_tokens then
+    put(out, caps.max_tokens_field or "max_tokens", max_tokens(c, caps))
+  end
+  if c.stop then
+    put(out, "stop", stop(c, caps))
+  end
   put_plain(out, c, caps)
   if c.stream then
     put(out, "stream", "true")
