@@ -5,7 +5,8 @@
 #
 # unit: C unit tests, sanitized. lua: Lua unit specs, sanitized. daemon: the real binary, sanitized. gc: the same, a part of it,
 # with a full collection every few steps. release: what is about time, with the release binary. docs: every sh block of the docs.
-# sdk: the vendors' own SDKs as clients of the release binary; they come from npm, as spec/sdk/package-lock.json pins them.
+# sdk: the vendors' own SDKs as clients of the release binary, and their types for what providers are asked; they come from npm,
+# as spec/sdk/package-lock.json pins them.
 # agents: Claude Code, Codex and Gemini CLI as clients of the sanitized binary, without a network; npm again: 1 GB in spec/agents.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
@@ -131,6 +132,7 @@ not_run() {
 stage_sdk() {
   (from_npm spec/sdk) || { not_run sdk; return; }
   suite_seconds=60 suite "sdk" env CPX_BINARY="$binary" spec/sdk/node_modules/.bin/node spec/sdk/run.mjs
+  suite_seconds=120 suite "sdk types" env CPX_LUA="$checked/cpx_lua" spec/sdk/node_modules/.bin/node spec/sdk/types/run.mjs
 }
 
 # In a network of its own, which has the loopback interface alone, and with processes of its own, which end with it.
