@@ -1,0 +1,174 @@
+---@meta
+--- The common form between the four dialects: what any of them says about one request, its answer, or a stream of it.
+--- docs/conversation.md is the manual. Plain tables; texts are literals and subtrees JSON text (`cliproxy.literal`), so
+--- that what nobody reads arrives byte for byte and nothing here depends on a document that may be closed.
+
+-- The request ---------------------------------------------------------------------------------------------------
+
+---@class cliproxy.Conversation
+---@field dialect string the client's
+---@field operation "generate"|"count"
+---@field model string as asked for
+---@field stream boolean
+---@field system cliproxy.Part[] texts in front of everything, in order
+---@field turns cliproxy.Turn[] one for each message or item of the source; see `M.joined`
+---@field tools cliproxy.Tool[]
+---@field tool_choice? cliproxy.ToolChoice
+---@field web_search? cliproxy.WebSearch that the service itself runs: `web_search.of` says if it goes
+---@field parallel_tools? boolean false: one call at a time
+---@field format? cliproxy.Format structured output
+---@field reasoning? cliproxy.Reasoning
+---@field max_tokens? cliproxy.JsonText a number, as the client wrote it; so are those below
+---@field temperature? cliproxy.JsonText
+---@field top_p? cliproxy.JsonText
+---@field top_k? cliproxy.JsonText
+---@field seed? cliproxy.JsonText
+---@field presence_penalty? cliproxy.JsonText
+---@field frequency_penalty? cliproxy.JsonText
+---@field n? cliproxy.JsonText answers to give
+---@field logprobs? cliproxy.JsonText how many of the likeliest tokens (0: only the chosen one's)
+---@field logit_bias? cliproxy.JsonText an object
+---@field stop? cliproxy.Literal[]
+---@field verbosity? cliproxy.Literal
+---@field user? cliproxy.Literal whom the client asks for
+---@field metadata? cliproxy.JsonText an object
+---@field service_tier? cliproxy.Literal
+---@field store? cliproxy.JsonText
+---@field safety? cliproxy.JsonText Gemini's safetySettings
+---@field cache? cliproxy.JsonText a hint for the whole request
+---@field cache_key? cliproxy.Literal
+---@field wants_usage? boolean the client asked for the usage of a stream (Chat)
+---@field wants_state? boolean the client asked for opaque reasoning state (Responses); others carry it unasked
+---@field namespaces? table<string, { namespace: string, name: string }> full name of a tool → its parts (Responses)
+---@field custom_tools? table<string, boolean> tools whose input is free text
+---@field old_functions? boolean the client sends `functions` of old: it knows one call a message and no ids (Chat)
+---@field echo? table<string, cliproxy.JsonText> fields that the client's dialect repeats in its answers (Responses)
+---@field names table<string, string> shortened name of a tool → the client's; filled in by `encode_request`
+---@field paths { turns: string, parts: string, system: string, tools: string } words of the client's dialect
+---@field where table<string, string> field above → the client's path of it, where it is called differently
+---@field ledger cliproxy.Ledger
+
+---@class cliproxy.Turn
+---@field role "user"|"assistant"|"system"
+---@field parts cliproxy.Part[]
+---@field index integer place in the client's list, from 0
+---@field name? cliproxy.Literal of the speaker (Chat)
+---@field phase? cliproxy.Literal "commentary", "final_answer" (Responses)
+---@field merged? boolean `joined` made it of several
+---@field phases_differ? boolean of those
+
+---@class cliproxy.Part
+---@field kind "text"|"refusal"|"image"|"document"|"audio"|"tool_call"|"tool_result"|"reasoning"
+---@field turn? integer where it stood: turn, list ("content" where nil: `paths.parts`) and place there, from 0; without
+--- a turn it stood in `paths.system`
+---@field index? integer nil: the text was a plain string
+---@field list? string
+---@field text? cliproxy.Literal text, refusal, reasoning; a document that is plain text
+---@field cache? cliproxy.JsonText a breakpoint's hint: Anthropic's cache_control
+---@field citations? cliproxy.Citation[] of a text
+---@field media_type? string image, document, audio: "image/png"
+---@field data? cliproxy.Literal base64
+---@field url? cliproxy.Literal
+---@field file_id? cliproxy.Literal belongs to one provider: never crosses
+---@field detail? cliproxy.Literal "low", "high", "auto"
+---@field filename? cliproxy.Literal
+---@field title? cliproxy.Literal of a document
+---@field context? cliproxy.Literal of a document
+---@field wants_citations? boolean of a document
+---@field id? string tool_call, tool_result: the call's
+---@field name? string tool_call; tool_result where known (Gemini); full, see `namespaces`
+---@field input? cliproxy.JsonText tool_call: an object; exactly one of input and arguments is there
+---@field arguments? cliproxy.Literal tool_call: text, JSON or not; of a custom tool its free text
+---@field custom? boolean tool_call, tool_result: of a custom tool
+---@field content? cliproxy.Part[] tool_result: texts, images, documents
+---@field value? cliproxy.JsonText tool_result: an object instead of content (Gemini's response)
+---@field is_error? boolean tool_result
+---@field state? cliproxy.State reasoning: what only its maker can read; with or without text
+
+---@class cliproxy.Citation
+---@field kind "url"|"document"
+---@field url? cliproxy.Literal
+---@field title? cliproxy.Literal
+---@field quote? cliproxy.Literal the source's words
+---@field from? integer first character of the answer's text, from 0
+---@field to? integer behind the last one
+
+---@class cliproxy.Tool
+---@field name string full: NAMESPACE__NAME where the client has namespaces
+---@field description? cliproxy.Literal
+---@field schema? cliproxy.JsonText JSON Schema of the input; nil: none was given
+---@field strict? boolean
+---@field custom? boolean free text instead of an object
+---@field grammar? cliproxy.JsonText a custom tool's format
+---@field cache? cliproxy.JsonText
+---@field index integer place in the client's list, from 0
+---@field path? string where that is not `paths.tools[index]`
+
+---@class cliproxy.ToolChoice
+---@field mode "auto"|"required"|"none"
+---@field names? string[] only these may be called (with "required" and one name: this one must be)
+---@field where string
+
+---@class cliproxy.Format
+---@field kind "json"|"schema"
+---@field name? cliproxy.Literal
+---@field description? cliproxy.Literal
+---@field schema? cliproxy.JsonText
+---@field strict? cliproxy.JsonText true, false, null
+---@field where string
+
+-- The answer ----------------------------------------------------------------------------------------------------
+
+---@class cliproxy.Answer a whole one
+---@field id? string the upstream's
+---@field model? string the upstream's
+---@field created? integer seconds since 1970
+---@field parts cliproxy.Part[] text, refusal, reasoning, tool_call
+---@field stop cliproxy.Stop
+---@field stop_sequence? cliproxy.Literal which one
+---@field explanation? cliproxy.Literal of a refusal
+---@field usage? cliproxy.TokenUsage
+
+--- Why it ended. "tool_calls" wherever a call is there and nothing worse happened; "filter" also where the prompt was
+--- blocked; "pause" only of server tools.
+---@alias cliproxy.Stop "end"|"length"|"stop_sequence"|"tool_calls"|"refusal"|"filter"|"pause"
+
+---@class cliproxy.TokenUsage nil: not reported, which is not 0
+---@field input? integer all of the prompt, with what was read from a cache and written to one
+---@field cached? integer of input
+---@field cache_written? integer of input
+---@field output? integer with reasoning
+---@field reasoning? integer of output
+
+--- What an encoder of streams offers and a decoder calls, in this order: `start` once; then texts, reasoning, tools and
+--- usage in the order of the upstream; `stop`; maybe `usage` again; `finish`. Or `fail`, at any time, which ends it.
+--- Fragments are literals. Calls of tools may interleave: i is 1, 2, 3… in order of appearance for the whole answer.
+---@class cliproxy.Sink
+---@field start fun(head: { id?: string, model?: string, created?: integer, usage?: cliproxy.TokenUsage })
+---@field text fun(fragment: cliproxy.Literal)
+---@field refusal fun(fragment: cliproxy.Literal)
+---@field reasoning fun(fragment: cliproxy.Literal)
+---@field state fun(state: cliproxy.State) ends the reasoning before it, or belongs to what comes next
+---@field citation fun(citation: cliproxy.Citation) of the text before it
+---@field tool_start fun(i: integer, call: { id: string, name: string, custom?: boolean })
+---@field tool_delta fun(i: integer, fragment: cliproxy.Literal)
+---@field tool_end fun(i: integer) every call's, before `stop`
+---@field usage fun(usage: cliproxy.TokenUsage) the whole so far; the last one counts
+---@field stop fun(stop: cliproxy.Stop, detail?: { sequence?: cliproxy.Literal, explanation?: cliproxy.Literal })
+---@field finish fun()
+---@field fail fun(failure: cliproxy.Failure)
+
+---@class cliproxy.Target where a request goes, as codecs see it
+---@field dialect string
+---@field provider string the instance's name
+---@field model string the upstream's name
+---@field version? string of the API (Anthropic)
+---@field caps cliproxy.Caps
+
+---@class cliproxy.Context of one answer
+---@field id string of the request: "req_…"
+---@field conversation cliproxy.Conversation
+---@field target cliproxy.Target whose answer it is: the origin of its opaque state
+---@field framing "sse"|"json_array" the client's
+---@field remember fun(call_id: string, parts: cliproxy.Part[]) keeps reasoning for clients that cannot carry it (Chat)
+---@field estimate fun(): integer the request's tokens, estimated; for a field that must be there before it is known
