@@ -160,7 +160,9 @@ local function texts(node, key)
   return out[1] and literal.concat(out)
 end
 
---- The thoughts in a message or delta; nil: none. The same text may stand there under two names.
+--- The thoughts in a message or delta; nil: none. The same text may stand there under two names. What OpenRouter has
+--- beside it in reasoning_details, signed or encrypted, is left out: it comes in pieces, some of them behind the calls
+--- that they belong to.
 ---@param message cliproxy.json.Node
 ---@return cliproxy.Literal?
 function M.reasoning(message)

@@ -78,6 +78,9 @@ local function collect(answer, context)
     end
     add(message, part)
   end
+  if message.thoughts[1] and words_out.hides_thoughts(context) then
+    message.thoughts = {}
+  end
   if not message.refusals[1] and answer.stop == "refusal" and not literal.is_empty(answer.explanation) then
     message.refusals[1] = answer.explanation
   end

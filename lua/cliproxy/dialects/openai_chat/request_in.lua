@@ -4,7 +4,7 @@ local conversation = require("cliproxy.conversation")
 local json = require("cliproxy.json")
 local messages_in = require("cliproxy.dialects.openai_chat.messages_in")
 local reader = require("cliproxy.dialects.openai_responses.reader")
-local reasoning = require("cliproxy.reasoning")
+local reasoning_in = require("cliproxy.dialects.openai_chat.reasoning_in")
 local tools_in = require("cliproxy.dialects.openai_chat.tools_in")
 local web_search = require("cliproxy.web_search")
 
@@ -199,14 +199,8 @@ function FIELDS.stream_options(r, document, key)
   r.base = ""
 end
 
-function FIELDS.reasoning_effort(r, document, key)
-  local word = r:name(document, key)
-  if not word then
-    return
-  elseif not reasoning.is_effort(word) then
-    return r:wrong(key, ("is %q, which is none of %s"):format(word, table.concat(reasoning.EFFORTS, ", ")))
-  end
-  r.c.reasoning = word == "none" and { off = true, where = key } or { effort = word, where = key }
+for key, read in pairs(reasoning_in.fields) do
+  FIELDS[key] = read
 end
 
 -- Structured output ---------------------------------------------------------------------------------------------
@@ -276,6 +270,7 @@ function M.decode(document, head)
   if not json.present(document.messages) then
     r:wrong("messages", "is missing")
   end
+  reasoning_in.settle(r)
   if r.message then
     return nil, r.message, r.param
   end

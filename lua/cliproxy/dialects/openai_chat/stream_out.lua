@@ -173,6 +173,7 @@ end
 ---@return cliproxy.Sink
 function M.encoder(context, write)
   local sink, before, after, thought_before = {}, "", "", ""
+  local hides = words_out.hides_thoughts(context)
   ---@type cliproxy.openai_chat.StreamOut
   local self = { context = context, write = write, sink = sink, before = "", after = "", head = "", usage_member = "",
     calls = {}, reasoning = {}, refused = false, failed = false }
@@ -193,7 +194,9 @@ function M.encoder(context, write)
   function sink.reasoning(fragment)
     if fragment ~= '""' and not self.failed then
       keep_thought(self, fragment)
-      write(thought_before .. fragment .. after)
+      if not hides then
+        write(thought_before .. fragment .. after)
+      end
     end
   end
   function sink.absorb(kind, fragment)

@@ -86,6 +86,14 @@ function M.annotation(citation)
     citation.to or from, from) .. (citation.title or '""') .. ',"url":' .. citation.url .. "}}"
 end
 
+--- Whether the client said that it does not want to read the thoughts.
+---@param context cliproxy.Context
+---@return boolean
+function M.hides_thoughts(context)
+  local asked = context.conversation.reasoning
+  return asked ~= nil and asked.visible == false
+end
+
 -- Reasoning state -----------------------------------------------------------------------------------------------
 
 --- Keeps reasoning with state, which clients of this dialect cannot carry, under the first call of the answer. Calls
