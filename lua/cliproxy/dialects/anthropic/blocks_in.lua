@@ -234,11 +234,17 @@ end
 
 -- Calls and results ---------------------------------------------------------------------------------------------
 
+-- A name that was read with others; whatever else it is, is malformed.
+local function name_of(r, node, key, value)
+  return type(value) == "string" and value ~= "" and value or r:name(node, key)
+end
+
 local TOOL_USE = set("id", "name", "input", "caller")
 
 function READERS.tool_use(r, node, out)
+  local id, name = json.pick(node, "id", "name")
   local part = r:part("tool_call")
-  part.id, part.name = r:name(node, "id"), r:name(node, "name")
+  part.id, part.name = name_of(r, node, "id", id), name_of(r, node, "name", name)
   part.input = r:object(node, "input")
   if not part.input then
     r:wrong(r:where("input"), "is missing")
@@ -256,14 +262,28 @@ end
 
 local TOOL_RESULT = set("tool_use_id", "content", "is_error")
 
+-- Paths of the content of results, by the result's place in its message.
+local inner_lists = setmetatable({}, { __index = function(known, index)
+  local list = ("content[%d].content"):format(index)
+  if index < 64 then
+    known[index] = list
+  end
+  return list
+end })
+
 function READERS.tool_result(r, node, out)
+  local members, content = json.members(node, "content")
+  local id, is_error = json.pick(node, "tool_use_id", "is_error")
   local part = r:part("tool_result")
-  part.id = r:name(node, "tool_use_id")
-  part.is_error = r:flag(node, "is_error") or nil
+  part.id = name_of(r, node, "tool_use_id", id)
+  if is_error ~= nil then
+    part.is_error = r:flag(node, "is_error") or nil
+  end
   local list, index = r.list, r.index
-  part.content = M.read(r, node, "content", "result", ("%s[%d].content"):format(list, index))
+  local inner = list == "content" and inner_lists[index] or ("%s[%d].content"):format(list, index)
+  part.content = content and M.content(r, content, inner, "result") or M.read(r, node, "content", "result", inner)
   r.list, r.index = list, index
-  if #node > 3 then
+  if members > 3 then
     part.cache = r:object(node, "cache_control")
     r:unknown(node, TOOL_RESULT)
   end
@@ -333,6 +353,9 @@ local function one(r, node, role, out)
   end
 end
 
+-- Kinds that most blocks have, as they are written.
+local PLAIN_KINDS = { ['"tool_use"'] = "tool_use", ['"tool_result"'] = "tool_result" }
+
 --- Appends the blocks of a list.
 ---@param r cliproxy.anthropic.Reader
 ---@param list cliproxy.json.Node an array
@@ -341,9 +364,35 @@ end
 ---@param out cliproxy.Part[]
 function M.read_list(r, list, name, role, out)
   r.list = name
-  for i, node in json.each(list) do
-    r.index = i - 1
-    one(r, node, role, out)
+  local turn, part_list, allowed = r.turn, name ~= "content" and name or nil, ALLOWED[role]
+  for i, members, kind, text in json.rows(list, "type", "text") do
+    if members == 2 and kind == '"text"' and type(text) == "string" then -- which may stand everywhere
+      out[#out + 1] = { kind = "text", turn = turn, list = part_list, index = i - 1, text = text }
+    else
+      r.index, kind = i - 1, PLAIN_KINDS[kind]
+      if kind and allowed[kind] then
+        READERS[kind](r, list[i], out, role)
+      else
+        one(r, list[i], role, out)
+      end
+    end
+  end
+end
+
+--- Content as `json.members` reads it: a string's text or a list of blocks. Leaves `list` and `index` of the reader
+--- changed.
+---@param r cliproxy.anthropic.Reader
+---@param content string|cliproxy.json.Node
+---@param list string its path below the message
+---@param role "user"|"assistant"|"instruction"|"result"
+---@return cliproxy.Part[]? parts nil where it is neither
+function M.content(r, content, list, role)
+  if type(content) == "string" then
+    return { { kind = "text", text = content, turn = r.turn, list = list ~= "content" and list or nil } }
+  elseif json.kind(content) == "array" then
+    local out = {}
+    M.read_list(r, content, list, role, out)
+    return out
   end
 end
 
@@ -355,18 +404,13 @@ end
 ---@param name? string the list's path below the message, where it is not `key`
 ---@return cliproxy.Part[]
 function M.read(r, node, key, role, name)
-  local raw = json.node(node, key)
-  local kind = json.kind(raw)
-  local out = {}
-  if kind == "string" then
-    local list = name or key
-    out[1] = { kind = "text", text = json.raw(raw), turn = r.turn, list = list ~= "content" and list or nil }
-  elseif kind == "array" then
-    M.read_list(r, raw, name or key, role, out)
-  elseif role ~= "result" or kind and kind ~= "null" then
+  local _, content = json.members(node, key)
+  local parts = content and M.content(r, content, name or key, role)
+  local kind = not parts and json.kind(node[key])
+  if not parts and (role ~= "result" or kind and kind ~= "null") then
     r:wrong(r:where(key), "must be a string or a list of blocks, not " .. (kind or "absent"))
   end
-  return out
+  return parts or {}
 end
 
 --- `system`: a string or texts.

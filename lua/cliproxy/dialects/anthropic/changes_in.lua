@@ -98,6 +98,7 @@ local function defined(r, node)
     return r:wrong(r:where("definition"), "is missing")
   end
   r.base = r:where("definition")
+  r.added_tools = r.added_tools or {}
   r.added_tools[#r.added_tools + 1] = { node = definition, path = r.base }
   return r:name(definition, "name")
 end
@@ -133,6 +134,7 @@ function M.tool_change(r, node, out)
   local name = tool_of(r, tool)
   r.base = nil
   if name then
+    r.withdrawn = r.withdrawn or {}
     r.withdrawn[name] = not added or nil
     r.ledger:change(path, "a change of the tools becomes a text that tells it")
     part.text = literal.of(("The tool %s is %s."):format(name, added and "available" or "no longer available"))
@@ -143,10 +145,10 @@ end
 --- Tools as they are at the end of the conversation. After all messages and `tools`.
 ---@param r cliproxy.anthropic.Reader
 function M.settle_tools(r)
-  for _, added in ipairs(r.added_tools) do
+  for _, added in ipairs(r.added_tools or {}) do
     tools_in.add(r, added.node, added.path)
   end
-  if next(r.withdrawn) then
+  if r.withdrawn and next(r.withdrawn) then
     local kept = {}
     for _, tool in ipairs(r.c.tools) do
       if r.withdrawn[tool.name] then

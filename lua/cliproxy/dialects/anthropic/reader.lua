@@ -16,6 +16,7 @@ local find, sub = string.find, string.sub
 ---@field turn integer the message, from 0
 ---@field list? string the list of blocks that is read: "content", or "content[2].content" of a tool's result
 ---@field index? integer the block, from 0
+---@field has_messages? boolean
 ---@field deferred? boolean a tool asked to be loaded later
 ---@field search_name? string of the service's search, among the tools
 ---@field thinking? cliproxy.Reasoning
@@ -24,8 +25,8 @@ local find, sub = string.find, string.sub
 ---@field next_effort? string what one makes of it with the next turn of the user
 ---@field fresh? boolean what came last was said by the user
 ---@field passing? table<cliproxy.Turn, boolean> messages for one turn of the user
----@field added_tools { node: cliproxy.json.Node, path: string }[] defined by messages
----@field withdrawn table<string, boolean> tools that are not offered at the end
+---@field added_tools? { node: cliproxy.json.Node, path: string }[] defined by messages
+---@field withdrawn? table<string, boolean> tools that are not offered at the end
 local Reader = {}
 Reader.__index = Reader
 
@@ -45,8 +46,8 @@ end
 ---@param version? string of the API, as the client's header has it
 ---@return cliproxy.anthropic.Reader
 function M.new(c, version)
-  return setmetatable({ c = c, ledger = c.ledger, strict_version = M.is_narrow(version), base = "", turn = 0,
-    added_tools = {}, withdrawn = {} }, Reader)
+  return setmetatable({ c = c, ledger = c.ledger, strict_version = M.is_narrow(version), base = "", turn = 0 },
+    Reader)
 end
 
 --- The client's path of what is read now, or of a member of it.
@@ -134,8 +135,12 @@ end
 
 ---@param node cliproxy.json.Node
 ---@param key string
+---@param value any what reading it gives, where that is known
 ---@return cliproxy.JsonText?
-function Reader:number(node, key)
+function Reader:number(node, key, value)
+  if type(value) == "number" then
+    return json.raw(node, key)
+  end
   return take(self, node, key, "-0123456789", "a number")
 end
 
@@ -160,9 +165,12 @@ end
 ---@param node cliproxy.json.Node
 ---@param key string
 ---@param kind "object"|"array"
+---@param value any what reading it gives, where that is known
 ---@return cliproxy.json.Node?
-function Reader:node(node, key, kind)
-  local value = node[key]
+function Reader:node(node, key, kind, value)
+  if value == nil then
+    value = node[key]
+  end
   local found = json.kind(value)
   if found == kind then
     return value

@@ -16,11 +16,11 @@ local PATHS = { turns = "messages", parts = "content", system = "system", tools 
 
 -- The narrow API has no such member.
 local function sampling(field)
-  return function(r, document, key)
+  return function(r, document, key, value)
     if r.strict_version then
       return r:wrong(key, "is not permitted in this version of the API: Extra inputs are not permitted")
     end
-    r.c[field] = r:number(document, key)
+    r.c[field] = r:number(document, key, value)
   end
 end
 
@@ -65,24 +65,39 @@ local FIELDS = {
   fallbacks = hint("other models are for cliproxy's routes to choose"),
 }
 
-function FIELDS.max_tokens(r, document, key)
-  local count = r:number(document, key)
-  if count and tonumber(count) == 0 then
+function FIELDS.max_tokens(r, document, key, value)
+  if value == 0 then
     return r.ledger:refuse(key, "0 warms Anthropic's cache and asks for no answer")
   end
-  r.c.max_tokens = count
+  r.c.max_tokens = r:number(document, key, value)
 end
 
-function FIELDS.messages(r, document, key)
-  local list = r:node(document, key, "array")
+local function add_turn(r, role, parts)
+  local turns, turn = r.c.turns, { role = role, parts = parts, index = r.turn }
+  changes_in.turn(r, turn)
+  turns[#turns + 1] = turn
+end
+
+-- Of most messages this is all: a role and content.
+local PLAIN_ROLES = { ['"user"'] = "user", ['"assistant"'] = "assistant" }
+
+function FIELDS.messages(r, document, key, value)
+  r.has_messages = true
+  local list = r:node(document, key, "array", value)
   if not list then
     return
   elseif #list == 0 then
     return r:wrong(key, "is empty: at least one message is required")
   end
-  for i, node in json.each(list) do
+  for i, members, role, content in json.rows(list, "role", "content") do
     r.base, r.turn, r.list, r.index = nil, i - 1, nil, nil
-    M.message(r, node)
+    role = members == 2 and content and PLAIN_ROLES[role]
+    local parts = role and blocks_in.content(r, content, "content", role)
+    if parts then
+      add_turn(r, role, parts)
+    else
+      M.message(r, list[i])
+    end
   end
   r.base = ""
 end
@@ -117,15 +132,12 @@ function M.message(r, node)
   if not ROLES[role] then
     return role and r:wrong(r:where("role"), ("is %q, which is none of user, assistant, system"):format(role))
   end
-  local turn = { role = role, index = r.turn }
   if role == "system" then
-    return system_message(r, node, turn)
+    return system_message(r, node, { role = role, index = r.turn })
   elseif #node > 2 then
     r:unknown(node, MESSAGE)
   end
-  turn.parts = blocks_in.read(r, node, "content", role)
-  changes_in.turn(r, turn)
-  r.c.turns[#r.c.turns + 1] = turn
+  add_turn(r, role, blocks_in.read(r, node, "content", role))
 end
 
 function FIELDS.system(r, document)
@@ -337,13 +349,13 @@ function M.decode(document, head)
     local field = FIELDS[key]
     if field then
       if value ~= json.null then
-        field(r, document, key)
+        field(r, document, key, value)
       end
     elseif not M.ignored[key] and value ~= json.null then
       c.ledger:warn(key --[[@as string]], "unknown to cliproxy")
     end
   end
-  if not json.present(document.messages) then
+  if not r.has_messages then
     r:wrong("messages", "is missing")
   end
   settle_reasoning(r)

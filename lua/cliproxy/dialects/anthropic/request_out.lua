@@ -148,7 +148,7 @@ local function format_of(e)
   elseif not format.schema then
     return e.ledger:refuse(format.where, "it has no schema")
   end
-  local schema, changed = schema_out.of_format(format.schema, format.openapi)
+  local schema, changed = schema_out.of_format(format.schema)
   if not schema then
     return e.ledger:refuse(format.where .. ".schema",
       "Anthropic demands additionalProperties: false of every object in it")

@@ -1,4 +1,4 @@
---- JSON Schemas as Anthropic takes them: of an object, in lower case, closed where an answer is to follow them. Bytes
+--- JSON Schemas as Anthropic takes them: of an object, closed where an answer is to follow them. Bytes
 --- that need no change stay as they are.
 local json = require("cliproxy.json")
 local memo = require("cliproxy.memo")
@@ -39,56 +39,13 @@ local function walk(node, visit)
   visit(node)
 end
 
--- proto3's JSON has 64-bit numbers as strings.
-local COUNTS = { "minItems", "maxItems", "minLength", "maxLength", "minProperties", "maxProperties" }
-
-local function from_openapi(node)
-  local kind = node.type
-  if type(kind) == "string" then
-    kind = kind:lower()
-    node.type = kind ~= "type_unspecified" and kind or nil
-  end
-  if node.nullable == true and type(kind) == "string" then
-    node.type = json.array { kind, "null" }
-    if json.kind(node.enum) == "array" then
-      json.insert(node.enum, json.null)
-    end
-  end
-  node.nullable = nil
-  for _, key in ipairs(COUNTS) do
-    if type(node[key]) == "string" then
-      node[key] = tonumber(node[key])
-    end
-  end
-end
-
---- The text of Gemini's subset as JSON Schema; nil where it is no object.
----@param schema cliproxy.JsonText
----@return cliproxy.JsonText?
-function M.from_openapi(schema)
-  local document = json.parse(schema)
-  if json.kind(document) ~= "object" then
-    return nil
-  end
-  walk(document, from_openapi)
-  local out = json.encode(document)
-  json.close(document)
-  return out
-end
-
 -- Inserts the type in front; the rest stays byte for byte.
 local function typed(schema)
   local rest = schema:match("^%s*{%s*(.*)$")
   return rest:sub(1, 1) == "}" and EMPTY or '{"type":"object",' .. rest
 end
 
-local of_input = memo.of(function(schema, openapi)
-  if openapi then
-    schema = M.from_openapi(schema)
-    if not schema then
-      return nil, false
-    end
-  end
+local of_input = memo.of(function(schema)
   local document = json.parse(schema)
   if json.kind(document) ~= "object" then
     return nil, false
@@ -96,7 +53,7 @@ local of_input = memo.of(function(schema, openapi)
   local kind, out = document.type, schema
   if kind == "object" then
     json.close(document)
-    return out, openapi or false
+    return out, false
   elseif kind == nil then
     out = typed(schema)
   elseif kind == json.null or json.kind(kind) == "array" then
@@ -111,14 +68,13 @@ end)
 
 --- The schema of a tool's input.
 ---@param schema? cliproxy.JsonText nil: none was given
----@param openapi? boolean
 ---@return cliproxy.JsonText? schema nil where it is not that of an object
 ---@return boolean changed
-function M.of_input(schema, openapi)
+function M.of_input(schema)
   if not schema then
     return EMPTY, true
   end
-  return of_input(schema, openapi)
+  return of_input(schema)
 end
 
 local function is_object_schema(node)
@@ -136,11 +92,9 @@ end
 
 --- The schema of an answer: each of its objects must say `additionalProperties: false`.
 ---@param schema cliproxy.JsonText
----@param openapi? boolean
 ---@return cliproxy.JsonText? schema nil where an object is open on purpose
 ---@return boolean changed
-function M.of_format(schema, openapi)
-  schema = openapi and M.from_openapi(schema) or schema
+function M.of_format(schema)
   local document = json.parse(schema)
   if json.kind(document) ~= "object" then
     return nil, false

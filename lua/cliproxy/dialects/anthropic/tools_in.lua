@@ -1,5 +1,6 @@
 --- Tools of a client's request and how they are to be chosen.
 local json = require("cliproxy.json")
+local literal = require("cliproxy.literal")
 local web_search = require("cliproxy.web_search")
 
 local M = {}
@@ -84,18 +85,32 @@ local function one(r, node, index, path)
   r.ledger:refuse(r.base, ("%s is a tool of Anthropic's own"):format(kind))
 end
 
+-- A tool of a name, a description and a schema alone, as most are; nil where one of them is something else.
+local function plain_tool(name, description, schema)
+  if type(name) == "string" and #name > 2 and type(description) == "string" and json.kind(schema) == "object" then
+    return { name = literal.text(name), description = description, schema = json.raw(schema) }
+  end
+end
+
 --- Reads `tools`.
 ---@param r cliproxy.anthropic.Reader
 ---@param document cliproxy.json.Node
 ---@param key string
-function M.read(r, document, key)
-  local list = r:node(document, key, "array")
+---@param value any what stands there
+function M.read(r, document, key, value)
+  local list, tools = r:node(document, key, "array", value), r.c.tools
   if not list then
     return
   end
-  for i, node in json.each(list) do
-    r.base = ("tools[%d]"):format(i - 1)
-    r.c.tools[#r.c.tools + 1] = one(r, node, i - 1)
+  for i, members, name, description, schema in json.rows(list, "name", "description", "input_schema") do
+    local tool = members == 3 and plain_tool(name, description, schema)
+    if tool then
+      tool.index = i - 1
+    else
+      r.base = ("tools[%d]"):format(i - 1)
+      tool = one(r, list[i], i - 1)
+    end
+    tools[#tools + 1] = tool
   end
   r.base = ""
 end

@@ -27,7 +27,7 @@ local function one(e, tool)
   if tool.custom then
     return e.ledger:refuse(path, "Anthropic has no tools whose input is free text")
   end
-  local schema, changed = schema_out.of_input(tool.schema, tool.openapi)
+  local schema, changed = schema_out.of_input(tool.schema)
   if not schema then
     return e.ledger:refuse(path, "the schema of a tool's input must be one of an object")
   elseif changed then
