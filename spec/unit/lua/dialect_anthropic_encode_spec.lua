@@ -398,8 +398,8 @@ describe("tools to Anthropic", function()
     return json.raw(document, "tools"), json.raw(document, "tool_choice"), c
   end
 
-  local function schema(text_of, openapi)
-    local out = tools { tool { schema = text_of, openapi = openapi } }
+  local function schema(text_of)
+    local out = tools { tool { schema = text_of } }
     return out:match('^%[{"name":"f","input_schema":(.*)}%]$')
   end
 
@@ -416,12 +416,6 @@ describe("tools to Anthropic", function()
     for _, odd in ipairs { '{"type":"string"}', "[]" } do
       assert.equal("tools[0]", (refusal(talk({ HI }, { tools = { tool { schema = odd } } }))))
     end
-  end)
-
-  it("write Gemini's types as JSON Schema does", function()
-    assert.equal('{"type":"object","properties":{"type":{"type":["string","null"]},"n":{"type":"array",'
-      .. '"items":{"type":"integer"},"minItems":2}}}', schema('{"type":"OBJECT","properties":{"type":{"type":"STRING",'
-      .. '"nullable":true},"n":{"type":"ARRAY","items":{"type":"INTEGER"},"minItems":"2"}}}', true))
   end)
 
   it("have descriptions, strictness and cache hints", function()

@@ -242,15 +242,12 @@ describe("tools in a Chat request:", function()
     local schema = '{ "type":"object","properties":{},"required":[],"x":1.0 }'
     local got = rest { tools = {
       { name = "a", description = '"d"', schema = schema, strict = true, index = 0 }, { name = "b", index = 1 },
-      { name = "c", schema = "{}", index = 2 }, { name = "d", schema = '{"type":"object"}', strict = false, index = 3 },
-      { name = "e", schema = '{"type":"OBJECT","properties":{"n":{"type":"INTEGER","nullable":true}}}', openapi = true,
-        index = 4 } } }
+      { name = "c", schema = "{}", index = 2 },
+      { name = "d", schema = '{"type":"object"}', strict = false, index = 3 } } }
     assert.equal('"tools":[{"type":"function","function":{"name":"a","description":"d","parameters":' .. schema
       .. ',"strict":true}},{"type":"function","function":{"name":"b"}},'
       .. '{"type":"function","function":{"name":"c","parameters":{"type":"object","properties":{}}}},'
-      .. '{"type":"function","function":{"name":"d","parameters":{"properties":{},"type":"object"}}},'
-      .. '{"type":"function","function":{"name":"e","parameters":{"type":"object","properties":{"n":{"type":'
-      .. '["integer","null"]}}}}}]', got)
+      .. '{"type":"function","function":{"name":"d","parameters":{"properties":{},"type":"object"}}}]', got)
   end)
 
   it("strict tools where there are none are told", function()

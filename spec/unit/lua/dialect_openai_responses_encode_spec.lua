@@ -207,16 +207,6 @@ describe("a request for Responses, encoded:", function()
       .. '{"type":"custom","name":"k","format":{"type":"grammar","syntax":"lark","definition":"s"}}]', raw)
   end)
 
-  it("schemas in Gemini's words become JSON Schema; properties called like its words stay", function()
-    local raw = member("tools", { tools = { { name = "f", index = 0, openapi = true, schema = '{"type":"OBJECT",'
-      .. '"properties":{"type":{"type":"STRING","nullable":true},"nullable":{"type":"ARRAY","items":{"type":"INTEGER"}'
-      .. '}},'
-      .. '"propertyOrdering":["type"],"required":["type"]}' } } })
-    assert.equal('[{"type":"function","name":"f","parameters":{"type":"object","properties":{"type":{"type":["string",'
-      .. '"null"]}'
-      .. ',"nullable":{"type":"array","items":{"type":"integer"}}},"required":["type"]},"strict":false}]', raw)
-  end)
-
   it("choices of tools", function()
     local tools = { { name = "f", index = 0 }, { name = "g", index = 1, custom = true } }
     local function choice(value, caps)

@@ -96,7 +96,7 @@ local function format(w, out)
     end
   end
   if asked.schema then
-    local schema, is_openapi = tools_out.schema(w, asked.schema, asked.openapi, asked.where)
+    local schema, is_openapi = tools_out.schema(w, asked.schema, asked.where)
     put(out, is_openapi and "responseSchema" or "responseJsonSchema", schema)
   end
 end

@@ -1,6 +1,7 @@
 --- Schemas of a Gemini client, an OpenAPI subset with types in capitals, as the JSON Schema that other dialects take.
 --- Words of the schema language change, never the names of a user's properties.
 local json = require("cliproxy.json")
+local memo = require("cliproxy.memo")
 local spelling = require("cliproxy.dialects.gemini.spelling")
 
 local M = {}
@@ -108,9 +109,8 @@ function convert(node)
 end
 
 --- JSON Schema of a schema in the OpenAPI subset. What is no object stays as it is.
----@param schema cliproxy.JsonText
----@return cliproxy.JsonText
-function M.to_json_schema(schema)
+---@type fun(schema: cliproxy.JsonText): cliproxy.JsonText
+M.to_json_schema = memo.of(function(schema)
   local document = json.parse(schema)
   if json.kind(document) ~= "object" then
     return schema
@@ -118,6 +118,6 @@ function M.to_json_schema(schema)
   local out = convert(document)
   json.close(document)
   return out
-end
+end)
 
 return M

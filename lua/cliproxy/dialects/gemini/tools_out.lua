@@ -1,6 +1,5 @@
 --- Tools, the choice among them, and the schemas of both tools and answers, for a provider.
 local conversation = require("cliproxy.conversation")
-local schema_in = require("cliproxy.dialects.gemini.schema_in")
 local schema_out = require("cliproxy.dialects.gemini.schema_out")
 local text = require("cliproxy.text")
 local tool_names = require("cliproxy.tool_names")
@@ -36,14 +35,10 @@ end
 --- A schema as the target takes it; nil where it was refused.
 ---@param w cliproxy.gemini.Writer
 ---@param schema cliproxy.JsonText
----@param openapi? boolean it is Gemini's subset already
 ---@param path string of its owner
 ---@return cliproxy.JsonText? text
 ---@return boolean is_openapi
-function M.schema(w, schema, openapi, path)
-  if openapi then
-    schema = schema_in.to_json_schema(schema)
-  end
+function M.schema(w, schema, path)
   if w.caps.tool_schema ~= "openapi" then
     return schema, false
   end
@@ -70,7 +65,7 @@ local function declaration(w, tool)
   if tool.custom then
     c.ledger:refuse(path, "it has no tools whose input is free text")
   elseif tool.schema and not schema_out.is_empty(tool.schema) then
-    local schema, is_openapi = M.schema(w, tool.schema, tool.openapi, path)
+    local schema, is_openapi = M.schema(w, tool.schema, path)
     if schema and is_openapi and schema:find('^{"type":"OBJECT"') and not schema:find('^{"type":"OBJECT","prop') then
       c.ledger:change(path, "its schema, which names no arguments, is left out")
     elseif schema then

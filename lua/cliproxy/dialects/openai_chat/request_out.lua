@@ -4,7 +4,6 @@ local conversation = require("cliproxy.conversation")
 local literal = require("cliproxy.literal")
 local messages_out = require("cliproxy.dialects.openai_chat.messages_out")
 local reasoning = require("cliproxy.reasoning")
-local schema_out = require("cliproxy.dialects.openai_responses.schema_out")
 local text = require("cliproxy.text")
 local tools_out = require("cliproxy.dialects.openai_chat.tools_out")
 local web_search = require("cliproxy.web_search")
@@ -61,7 +60,7 @@ local function schema_format(c, caps, format)
   end
   return '{"type":"json_schema","json_schema":{"name":' .. name
     .. (format.description and ',"description":' .. format.description or "")
-    .. (format.schema and ',"schema":' .. schema_out.format(format.schema, format.openapi) or "")
+    .. (format.schema and ',"schema":' .. format.schema or "")
     .. (strict and ',"strict":' .. strict or "") .. "}}"
 end
 

@@ -39,7 +39,7 @@ local function function_tool(c, caps, tool, name)
     c.ledger:warn(conversation.tool_path(c, tool, "strict"), "its tools are not strict")
   end
   return '{"type":"function","function":{"name":' .. text.quote(name) .. described(tool)
-    .. (tool.schema and ',"parameters":' .. schema_out.parameters(tool.schema, tool.openapi) or "")
+    .. (tool.schema and ',"parameters":' .. schema_out.parameters(tool.schema) or "")
     .. (strict and ',"strict":true' or "") .. "}}"
 end
 

@@ -3,7 +3,6 @@ local conversation = require("cliproxy.conversation")
 local input_out = require("cliproxy.dialects.openai_responses.input_out")
 local literal = require("cliproxy.literal")
 local reasoning = require("cliproxy.reasoning")
-local schema_out = require("cliproxy.dialects.openai_responses.schema_out")
 local text = require("cliproxy.text")
 local tools_out = require("cliproxy.dialects.openai_responses.tools_out")
 local web_search = require("cliproxy.web_search")
@@ -31,8 +30,7 @@ local function schema_format(c, format)
     name = '"response"'
     c.ledger:invent("text.format.name", "a schema must have a name: response")
   end
-  return '{"type":"json_schema","name":' .. name .. ',"schema":'
-    .. schema_out.format(format.schema or "{}", format.openapi)
+  return '{"type":"json_schema","name":' .. name .. ',"schema":' .. (format.schema or "{}")
     .. (format.description and ',"description":' .. format.description or "")
     .. ',"strict":' .. (format.strict or "false") .. "}"
 end

@@ -35,7 +35,7 @@ local function function_tool(c, caps, tool, name)
   end
   return '{"type":"function","name":' .. text.quote(name)
     .. (tool.description and ',"description":' .. tool.description or "")
-    .. ',"parameters":' .. schema_out.parameters(tool.schema, tool.openapi) .. ',"strict":' .. tostring(strict) .. "}"
+    .. ',"parameters":' .. schema_out.parameters(tool.schema) .. ',"strict":' .. tostring(strict) .. "}"
 end
 
 -- Chat nests what a grammar says: {"type":"grammar","grammar":{"syntax":…,"definition":…}}.
