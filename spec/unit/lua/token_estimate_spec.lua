@@ -310,6 +310,8 @@ end
 local function unfit(c, model)
   if c.ledger.refused then
     return "tools or state of the service itself: " .. c.ledger.refused.path
+  elseif c.web_search then
+    return "the service's own search: what it found counts"
   elseif model:find("deepseek") then
     return "DeepSeek's own prompt for tools is not known"
   end
