@@ -7,7 +7,7 @@ local findings_of = require("cliproxy.findings")
 local instances_of = require("cliproxy.instances")
 local loader_of = require("cliproxy.loader")
 local paths = require("cliproxy.paths")
-local payload = require("cliproxy.payload")
+local payload_rules = require("cliproxy.payload_rules")
 local routes = require("cliproxy.routes")
 local system = require("cliproxy.system")
 
@@ -87,7 +87,7 @@ function M.build(options)
   local scope = findings:scope(part.config.file, part.source)
   local compiled = routes.compile(part.routes, instances, names, part.config, scope)
   local filters = filter.build(part, loader, findings, instances)
-  local rules = payload.compile(part.payload, scope, instances)
+  local rules = payload_rules.compile(part.payload, scope, instances)
   loader:close()
   local snapshot = {
     generation = generation,

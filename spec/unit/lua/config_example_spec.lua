@@ -3,7 +3,7 @@ local filter = require("cliproxy.filter")
 local findings_of = require("cliproxy.findings")
 local folder_of = require("spec.support.folder")
 local options = require("cliproxy.options")
-local payload = require("cliproxy.payload")
+local payload_rules = require("cliproxy.payload_rules")
 local snapshot = require("cliproxy.snapshot")
 local system = require("cliproxy.system")
 
@@ -36,7 +36,7 @@ describe("config.lua.example", function()
 
   it("holds every option, and the page does too", function()
     local page = read("docs/configuration.md")
-    local sets = { fields.top, fields.instance, fields.timeout_fields, fields.http_fields, payload.rule_fields }
+    local sets = { fields.top, fields.instance, fields.timeout_fields, fields.http_fields, payload_rules.rule_fields }
     for _, set in ipairs(sets) do
       for name in pairs(set) do
         assert.is_truthy(example:find("%f[%w_]" .. name .. " ="), name .. " is missing in config.lua.example")

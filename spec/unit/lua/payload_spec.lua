@@ -2,6 +2,7 @@ local findings_of = require("cliproxy.findings")
 local folder_of = require("spec.support.folder")
 local json = require("cliproxy.json")
 local payload = require("cliproxy.payload")
+local payload_rules = require("cliproxy.payload_rules")
 local snapshot = require("cliproxy.snapshot")
 
 local FACTS = { model = "gpt-5", dialect = "openai_chat", provider = "openai" }
@@ -9,7 +10,7 @@ local FACTS = { model = "gpt-5", dialect = "openai_chat", provider = "openai" }
 --- Compiles rules as config.lua would hold them; raises what is wrong.
 local function compile(raw)
   local findings = findings_of.new()
-  local rules = payload.compile(raw, findings:scope("config.lua"), { openai = { provider = {} },
+  local rules = payload_rules.compile(raw, findings:scope("config.lua"), { openai = { provider = {} },
     ollama = { own = true, provider = { name = "ollama" } } })
   if findings.failed then
     error(findings_of.text(findings.messages[1]), 0)
