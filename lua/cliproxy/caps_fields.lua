@@ -53,6 +53,7 @@ return {
   parallel_tool_calls = YES_NO,
   tool_choice_required = YES_NO,
   custom_tools = YES_NO,
+  custom_tools_as_functions = YES_NO,
   allowed_tools = YES_NO,
   reasoning_field = { type = "string", one_of = { "reasoning_content", "reasoning" } },
   completions = YES_NO,

@@ -28,6 +28,9 @@ M.ID_RULES = {
   gemini = { max = 256, allowed = "[%w_.:|-]" },
 }
 
+--- What a refusal of a tool of free text ends with.
+M.AS_FUNCTIONS = "; caps.custom_tools_as_functions lets them go as functions"
+
 local HASH_CHARS = 8
 
 -- Patterns of a class that were made before: of what stands outside it.

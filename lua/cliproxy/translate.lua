@@ -1,6 +1,7 @@
 --- Requests on their way to a provider that does not speak the client's dialect: which of its dialects, and the body
 --- in that dialect. docs/conversation.md says how codecs work; `translate_answer` brings the answer back.
 local completions = require("cliproxy.dialects.completions")
+local custom_tools = require("cliproxy.custom_tools")
 local dialects = require("cliproxy.dialects")
 local embeddings = require("cliproxy.dialects.embeddings")
 local errors = require("cliproxy.errors")
@@ -20,6 +21,7 @@ local M = {}
 ---@field context cliproxy.Context
 ---@field body string
 ---@field path_key string the operation as the upstream's `path` knows it
+---@field lowered? table<string, boolean> tools of free text that went as functions
 
 -- What the text of a refusal names.
 local function facts(work, dialect, entry)
@@ -101,6 +103,7 @@ end
 local function encode(work, client, c, dialect)
   local target = target_of(work, dialect)
   local upstream = dialects.of(dialect)
+  local lowered = target.caps.custom_tools_as_functions and not target.caps.custom_tools and custom_tools.lower(c) or nil
   local body = upstream.encode_request(c, target)
   local failure = judge(work, dialect, c.ledger)
   if failure then
@@ -109,7 +112,7 @@ local function encode(work, client, c, dialect)
   ---@type cliproxy.Translation
   return {
     client = client, upstream = upstream, conversation = c, context = context_of(work, c, target), body = body,
-    path_key = c.operation,
+    path_key = c.operation, lowered = lowered,
   }
 end
 

@@ -1,4 +1,5 @@
 --- Answers on their way back through a translation: errors, whole answers, streams.
+local custom_tools = require("cliproxy.custom_tools")
 local dialects = require("cliproxy.dialects")
 local embeddings = require("cliproxy.dialects.embeddings")
 local errors = require("cliproxy.errors")
@@ -75,7 +76,11 @@ local function decode(work, document)
   elseif work.operation == "embed" then
     return embeddings.decode_response(translation.context.target.dialect, document, translation.context)
   end
-  return translation.upstream.decode_response(document, translation.context)
+  local answer, failure = translation.upstream.decode_response(document, translation.context)
+  if answer and translation.lowered then
+    custom_tools.raise(answer, translation.lowered)
+  end
+  return answer, failure
 end
 
 local function encode(work, answer)
@@ -189,6 +194,9 @@ function M.stream(work)
     out[n] = bytes
   end)
   guard_ends(self, work, encoder)
+  if translation.lowered then
+    custom_tools.raising(encoder, translation.lowered)
+  end
   local sink, seen = watched(encoder)
   local decoder = translation.upstream.stream_decoder(translation.context, sink)
 
@@ -246,6 +254,9 @@ function M.collect(work, next_event)
   if answer.failure or not answer.finished then
     return nil, answer.failure and M.for_client(work, answer.failure) or errors.new("upstream_unfinished",
       { provider = work.target.instance.name, text = text.excerpt("the stream just stopped") })
+  end
+  if translation.lowered then
+    custom_tools.raise(answer, translation.lowered)
   end
   return translation.client.encode_response(answer, translation.context)
 end

@@ -28,7 +28,7 @@ local UNTRANSLATABLE = {
   ["openai-responses/mcp"] = "mcp_list_tools",
   ["openai-responses/reasoning-encrypted"] = "code_interpreter_call",
   -- Input that is an object there is none here.
-  ["openai-chat/length-in-tool-call"] = { gemini = "are no JSON object" },
+  ["openai-chat/length-in-tool-call"] = { gemini = "whose arguments are cut" },
   ["openai-responses/custom-tool"] = { anthropic = "are no JSON object", gemini = "are no JSON object" },
 }
 

@@ -90,6 +90,7 @@
 ---@field parallel_tool_calls? boolean
 ---@field tool_choice_required? boolean
 ---@field custom_tools? boolean Chat and Responses
+---@field custom_tools_as_functions? boolean where there are none
 ---@field allowed_tools? boolean Chat and Responses
 ---@field reasoning_field? "reasoning_content"|"reasoning" Chat
 ---@field completions? boolean Chat

@@ -360,7 +360,7 @@ describe("tools for Gemini", function()
   end)
 
   it("with free text are refused; strict ones and single calls are warned of", function()
-    assert.equal("tools[0]: it has no tools whose input is free text",
+    assert.equal("tools[0]: it has no tools whose input is free text" .. require("cliproxy.tool_names").AS_FUNCTIONS,
       refused(new { tools = { { name = "f", custom = true, index = 0 } } }))
     local c = new { tools = { { name = "f", strict = true, index = 0 } }, parallel_tools = false }
     encode(c)

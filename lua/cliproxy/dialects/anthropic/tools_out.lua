@@ -25,7 +25,7 @@ end
 local function one(e, tool)
   local c, path = e.c, conversation.tool_path(e.c, tool)
   if tool.custom then
-    return e.ledger:refuse(path, "Anthropic has no tools whose input is free text")
+    return e.ledger:refuse(path, "Anthropic has no tools whose input is free text" .. tool_names.AS_FUNCTIONS)
   end
   local schema, changed = schema_out.of_input(tool.schema)
   if not schema then

@@ -63,7 +63,7 @@ local function declaration(w, tool)
   end
   local out = '{"name":' .. quote(name) .. (tool.description and ',"description":' .. tool.description or "")
   if tool.custom then
-    c.ledger:refuse(path, "it has no tools whose input is free text")
+    c.ledger:refuse(path, "it has no tools whose input is free text" .. tool_names.AS_FUNCTIONS)
   elseif tool.schema and not schema_out.is_empty(tool.schema) then
     local schema, is_openapi = M.schema(w, tool.schema, path)
     if schema and is_openapi and schema:find('^{"type":"OBJECT"') and not schema:find('^{"type":"OBJECT","prop') then

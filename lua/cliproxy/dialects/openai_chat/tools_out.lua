@@ -58,7 +58,7 @@ end
 
 local function custom_tool(c, caps, tool, name)
   if not caps.custom_tools then
-    c.ledger:refuse(conversation.tool_path(c, tool), "its tools take objects, no free text")
+    c.ledger:refuse(conversation.tool_path(c, tool), "its tools take objects, no free text" .. tool_names.AS_FUNCTIONS)
   end
   return '{"type":"custom","custom":{"name":' .. text.quote(name) .. described(tool)
     .. (tool.grammar and ',"format":' .. nested(tool.grammar) or "") .. "}}"

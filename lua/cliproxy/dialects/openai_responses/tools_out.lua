@@ -55,7 +55,7 @@ end
 
 local function custom_tool(c, caps, tool, name)
   if caps.custom_tools == false then
-    c.ledger:refuse(conversation.tool_path(c, tool), "its tools take objects, no free text")
+    c.ledger:refuse(conversation.tool_path(c, tool), "its tools take objects, no free text" .. tool_names.AS_FUNCTIONS)
   end
   return '{"type":"custom","name":' .. text.quote(name)
     .. (tool.description and ',"description":' .. tool.description or "")
