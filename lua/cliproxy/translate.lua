@@ -103,7 +103,8 @@ end
 local function encode(work, client, c, dialect)
   local target = target_of(work, dialect)
   local upstream = dialects.of(dialect)
-  local lowered = target.caps.custom_tools_as_functions and not target.caps.custom_tools and custom_tools.lower(c) or nil
+  local caps = target.caps
+  local lowered = caps.custom_tools_as_functions and not caps.custom_tools and custom_tools.lower(c) or nil
   local body = upstream.encode_request(c, target)
   local failure = judge(work, dialect, c.ledger)
   if failure then
