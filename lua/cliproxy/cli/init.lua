@@ -45,7 +45,8 @@ local commands = {
   { name = "try", summary = "send one request through the proxy, show the answer", describe = function(command)
     command:argument("model", "the model to ask for")
     command:argument("text", "what to say")
-    command:option("--dialect", "openai_chat (default), openai_responses, anthropic, gemini")
+    command:option("--dialect", "what to ask in, whatever the provider speaks: openai_chat (default), "
+      .. "openai_responses, anthropic, gemini")
       :choices { "openai_chat", "openai_responses", "anthropic", "gemini" }:default("openai_chat")
     command:flag("--stream", "show the answer as it comes")
     command:flag("--show-upstream", "show what was sent to the provider, keys masked")
