@@ -116,7 +116,7 @@ static int parse(const char *bytes, size_t n, char *owned, const cpx_json_limits
   doc->length = n;
   doc->owned = owned;
   doc->limits = clamp(limits);
-  doc->cursor.array = CPX_JSON_NONE;
+  doc->cursors[0].array = doc->cursors[1].array = CPX_JSON_NONE;
   cpx_json_account(doc, sizeof *doc + (owned ? n : 0), 0);
   int code = fill(doc, n ? bytes : "", err);
   if (code) {

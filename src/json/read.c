@@ -46,18 +46,17 @@ cpx_json_node cpx_json_at(const cpx_json_doc *doc, cpx_json_node array, size_t i
   const cpx_json_cell *c = cell_at(doc, array);
   if (!c || cell_kind(c) != CPX_JSON_ARRAY || index >= cpx_json_count(doc, array)) return CPX_JSON_NONE;
   if (c->info & CELL_EDITED) return overlay_of(doc, c)->v[index].value;
-  cpx_json_node node = array + 1;
-  size_t at = 0;
-  if (doc->cursor.array == array && doc->cursor.index <= index) {
-    node = doc->cursor.node;
-    at = doc->cursor.index;
+  cpx_json_cursor *cursors = ((cpx_json_doc *)doc)->cursors; /* the tape never changes, so they are never wrong */
+  cpx_json_cursor here = {array, array + 1, 0};
+  if (cursors[0].array != array) {
+    cpx_json_cursor other = cursors[1];
+    cursors[1] = cursors[0];
+    cursors[0] = other;
   }
-  for (; at < index; at++) node += doc->cells[node].span;
-  cpx_json_doc *memo = (cpx_json_doc *)doc; /* the tape below never changes, so the memo is never wrong */
-  memo->cursor.array = array;
-  memo->cursor.node = node;
-  memo->cursor.index = index;
-  return node;
+  if (cursors[0].array == array && cursors[0].index <= index) here = cursors[0];
+  for (; here.index < index; here.index++) here.node += doc->cells[here.node].span;
+  cursors[0] = here;
+  return here.node;
 }
 
 cpx_json_node cpx_json_find(const cpx_json_doc *doc, cpx_json_node from, const char *path) {

@@ -59,6 +59,12 @@ typedef struct cpx_json_chunk {
   char bytes[];
 } cpx_json_chunk;
 
+/* Where an access to an array ended: the next one usually goes on there. */
+typedef struct cpx_json_cursor {
+  cpx_json_node array, node;
+  size_t index;
+} cpx_json_cursor;
+
 #define WAY_MAX 12
 
 struct cpx_json_doc {
@@ -81,10 +87,7 @@ struct cpx_json_doc {
     cpx_json_node v[WAY_MAX];
     unsigned n;
   } way;
-  struct { /* where the last array access ended: the next one usually goes on there */
-    cpx_json_node array, node;
-    size_t index;
-  } cursor;
+  cpx_json_cursor cursors[2]; /* of a list and one inside it: the array looked at last is first */
 };
 
 static inline unsigned cell_kind(const cpx_json_cell *c) {

@@ -56,11 +56,11 @@ static int json_pick(lua_State *L) {
 
 /* -- Members. ----------------------------------------------------------------------------------------------------- */
 
-/* The keys from argument 2 on. */
-static int check_keys(lua_State *L) {
-  int n = lua_gettop(L) - 1;
+/* The keys from argument `first` on. */
+static int check_keys(lua_State *L, int first) {
+  int n = lua_gettop(L) - first + 1;
   if (n > KEYS_MAX) luaL_error(L, "no more than %d keys at once", KEYS_MAX);
-  for (int i = 0; i < n; i++) (void)luaL_checkstring(L, i + 2);
+  for (int i = 0; i < n; i++) (void)luaL_checkstring(L, first + i);
   luaL_checkstack(L, n + 6, NULL);
   return n;
 }
@@ -81,7 +81,7 @@ static void push_members(lua_State *L, int parent, const cpx_json_doc *doc, cpx_
 }
 
 static int json_members(lua_State *L) {
-  int n = check_keys(L);
+  int n = check_keys(L, 2);
   const json_ref *ref = json_ref_at(L, 1);
   if (ref)
     push_members(L, 1, json_doc_of(L, ref), ref->id, 2, 1, n);
@@ -90,7 +90,24 @@ static int json_members(lua_State *L) {
   return n + 1;
 }
 
-/* -- Rows. -------------------------------------------------------------------------------------------------------- */
+static int json_length(lua_State *L) {
+  const json_ref *ref = json_ref_at(L, 1);
+  const cpx_json_doc *doc = ref ? json_doc_of(L, ref) : NULL;
+  if (!doc || cpx_json_kind(doc, ref->id) != CPX_JSON_ARRAY) return 0;
+  lua_pushinteger(L, (lua_Integer)cpx_json_count(doc, ref->id));
+  return 1;
+}
+
+/* -- Elements of an array: one, or all of them in turn, which costs an iterator. ---------------------------------- */
+
+static int json_row(lua_State *L) {
+  const json_ref *ref = cpx_json_check_ref(L, 1, CPX_JSON_ARRAY);
+  size_t i = cpx_json_position(L, 2);
+  int n = check_keys(L, 3);
+  cpx_json_node node = i ? cpx_json_at(ref->handle->doc, ref->id, i - 1) : CPX_JSON_NONE;
+  push_members(L, 1, ref->handle->doc, node, 3, 1, n);
+  return n + 1;
+}
 
 typedef struct rows {
   cpx_json_iter it;
@@ -110,7 +127,7 @@ static int next_row(lua_State *L) {
 
 static int json_rows(lua_State *L) {
   const json_ref *ref = cpx_json_check_ref(L, 1, CPX_JSON_ARRAY);
-  int n = check_keys(L);
+  int n = check_keys(L, 2);
   rows *r = lua_newuserdata(L, sizeof *r);
   *r = (rows){cpx_json_each(ref->handle->doc, ref->id), n};
   lua_insert(L, 2);
@@ -119,7 +136,7 @@ static int json_rows(lua_State *L) {
 }
 
 void cpx_json_open_many(lua_State *L) {
-  static const luaL_Reg functions[] = {
-      {"pick", json_pick}, {"members", json_members}, {"rows", json_rows}, {NULL, NULL}};
+  static const luaL_Reg functions[] = {{"pick", json_pick}, {"members", json_members}, {"length", json_length},
+                                       {"row", json_row},   {"rows", json_rows},       {NULL, NULL}};
   luaL_register(L, NULL, functions);
 }

@@ -93,6 +93,22 @@ function json.pick(value, ...) end
 ---@nodiscard
 function json.members(value, ...) end
 
+--- How many elements an array has; nil for all that is none.
+---@param value any
+---@return integer?
+---@nodiscard
+function json.length(value) end
+
+--- One element of an array as `json.members` reads it: `json.row(list, 2, "type", "text")`. Of lists that are short,
+--- as `json.rows` makes an iterator.
+---@param array cliproxy.json.Node
+---@param index integer from 1
+---@param ... string keys
+---@return integer? members
+---@return cliproxy.json.Value ...
+---@nodiscard
+function json.row(array, index, ...) end
+
 --- The elements of an array as `json.members` reads them: index, number of members, values.
 ---
 ---     for i, members, role, content in json.rows(doc.messages, "role", "content") do … end

@@ -424,6 +424,34 @@ describe("json.members and json.rows", function()
     assert.same({ n = 1, 0 }, results(json.members((parse "{}"))))
   end)
 
+  it("take one element of an array", function()
+    local list = parse '[{"a":"x","b":1},"text",{"b":"y"}]'
+    assert.same({ n = 3, 2, '"x"', 1 }, results(json.row(list, 1, "a", "b")))
+    assert.same({ n = 3, 1, nil, '"y"' }, results(json.row(list, 3, "a", "b")))
+    assert.same({ n = 1, 2 }, results(json.row(list, 1)))
+    for _, index in ipairs { 2, 0, 4, -1, 1.5, "1" } do
+      assert.same({ n = 2 }, results(json.row(list, index, "a")))
+    end
+    assert.equal(3, json.length(list))
+    assert.equal(0, json.length((parse "[]")))
+    for _, value in ipairs { (parse "{}"), "text", 5, json.null, {} } do
+      assert.is_nil(json.length(value))
+    end
+  end)
+
+  it("find lists inside of lists again", function()
+    local list = parse '[{"a":[{"b":1},{"b":2}]},{"a":[{"b":3}]},{"a":[{"b":4},{"b":5},{"b":6}]}]'
+    local seen = {}
+    for i = 1, 3 do
+      local _, inner = json.row(list, i, "a")
+      for k = 1, #inner do
+        seen[#seen + 1] = select(2, json.row(inner, k, "b")) .. "@" .. inner[k].b .. "@" .. #list[i].a
+      end
+    end
+    assert.same({ "1@1@2", "2@2@2", "3@3@1", "4@4@3", "5@5@3", "6@6@3" }, seen)
+    assert.equal(2, list[1].a[2].b)
+  end)
+
   it("go through an array", function()
     local list, seen = parse '[{"a":"x","b":1},"text",{"b":"y"},[],{}]', {}
     for i, n, a, b in json.rows(list, "a", "b") do
@@ -456,6 +484,8 @@ describe("json.members and json.rows", function()
     check_raises("string expected", json.members, doc, {})
     check_raises("array of a document expected, got object", json.rows, doc, "a")
     check_raises("string expected", json.rows, doc.a, true)
+    check_raises("array of a document expected, got object", json.row, doc, 1, "a")
+    check_raises("string expected", json.row, doc.a, 1, {})
     local rows = json.rows(parse "[{}]", "a")
     assert.equal(1, (rows()))
     assert.is_nil(rows())
