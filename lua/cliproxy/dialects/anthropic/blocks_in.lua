@@ -364,10 +364,13 @@ local PLAIN_KINDS = { ['"tool_use"'] = "tool_use", ['"tool_result"'] = "tool_res
 ---@param out cliproxy.Part[]
 function M.read_list(r, list, name, role, out)
   r.list = name
-  local turn, part_list, allowed = r.turn, name ~= "content" and name or nil, ALLOWED[role]
-  for i, members, kind, text in json.rows(list, "type", "text") do
+  local n, turn, allowed = #out, r.turn, ALLOWED[role]
+  for i = 1, json.length(list) do
+    local members, kind, text = json.row(list, i, "type", "text")
     if members == 2 and kind == '"text"' and type(text) == "string" then -- which may stand everywhere
-      out[#out + 1] = { kind = "text", turn = turn, list = part_list, index = i - 1, text = text }
+      n = n + 1
+      out[n] = name == "content" and { kind = "text", turn = turn, index = i - 1, text = text }
+        or { kind = "text", turn = turn, list = name, index = i - 1, text = text }
     else
       r.index, kind = i - 1, PLAIN_KINDS[kind]
       if kind and allowed[kind] then
@@ -375,6 +378,7 @@ function M.read_list(r, list, name, role, out)
       else
         one(r, list[i], role, out)
       end
+      n = #out
     end
   end
 end
@@ -389,7 +393,7 @@ end
 function M.content(r, content, list, role)
   if type(content) == "string" then
     return { { kind = "text", text = content, turn = r.turn, list = list ~= "content" and list or nil } }
-  elseif json.kind(content) == "array" then
+  elseif json.length(content) then
     local out = {}
     M.read_list(r, content, list, role, out)
     return out
