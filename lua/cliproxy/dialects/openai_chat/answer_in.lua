@@ -9,6 +9,7 @@ local M = {}
 
 local TITLE = "OpenAI Chat Completions"
 
+local floor, type = math.floor, type
 local kind_of, members, null, pick = json.kind, json.members, json.null, json.pick
 
 ---@param context cliproxy.Context
@@ -42,7 +43,7 @@ end
 
 local function whole(value)
   if type(value) == "number" and value >= 0 and value < 2 ^ 53 then
-    return math.floor(value)
+    return floor(value)
   end
 end
 
@@ -79,22 +80,8 @@ function M.head(document)
   return { id = word(id), model = word(model), created = created and whole(created) }
 end
 
---- The counts of an answer or a chunk: some servers have them in a place of their own.
----@param document cliproxy.json.Node
----@param choice? cliproxy.json.Node
----@return cliproxy.TokenUsage?
-function M.usage(document, choice)
-  local usage, groq = pick(document, "usage", "x_groq.usage")
-  if kind_of(usage) ~= "object" then
-    usage = object(groq) or object((pick(choice, "usage")))
-    if not usage then
-      return nil
-    end
-  end
-  local input, output, total, cached, written, hit, thought = pick(usage, "prompt_tokens", "completion_tokens",
-    "total_tokens", "prompt_tokens_details.cached_tokens", "prompt_tokens_details.cache_write_tokens",
-    "prompt_cache_hit_tokens", "completion_tokens_details.reasoning_tokens")
-  input, output, total = whole(input), whole(output), whole(total)
+local function counts(input, output, total, cached, written, hit, thought)
+  input, output, total = input and whole(input), output and whole(output), total and whole(total)
   -- Some servers count thoughts beside the completion; their total tells.
   if total and input and output and total > input + output then
     output = total - input
@@ -103,6 +90,18 @@ function M.usage(document, choice)
     input = input, output = output, reasoning = thought and whole(thought),
     cached = cached and whole(cached) or hit and whole(hit), cache_written = written and whole(written),
   }
+end
+
+--- The counts of an answer or a chunk: some servers have them in a place of their own.
+---@param document cliproxy.json.Node
+---@param choice? cliproxy.json.Node
+---@return cliproxy.TokenUsage?
+function M.usage(document, choice)
+  local usage, groq = pick(document, "usage", "x_groq.usage")
+  usage = object(usage) or object(groq) or object((pick(choice, "usage")))
+  return usage and counts(pick(usage, "prompt_tokens", "completion_tokens", "total_tokens",
+    "prompt_tokens_details.cached_tokens", "prompt_tokens_details.cache_write_tokens", "prompt_cache_hit_tokens",
+    "completion_tokens_details.reasoning_tokens"))
 end
 
 --- The client's name of a tool.
@@ -354,16 +353,14 @@ end
 
 -- The choice that is the answer: more than one is never asked for.
 local function choice_of(document)
-  local choices, first, index = pick(document, "choices", "choices.1", "choices.1.index")
-  if kind_of(first) == "object" and (index == 0 or index == nil) then
-    return first
-  elseif list(choices) then
+  local choices = list(document.choices)
+  if choices then
     for _, choice in json.each(choices) do
       if object(choice) and (choice.index == 0 or choice.index == nil or choice.index == null) then
         return choice
       end
     end
-    return object(first)
+    return object(choices[1])
   end
 end
 
@@ -393,9 +390,33 @@ local function read_message(context, message)
   if annotations then
     cite(message, parts)
   end
-  add(parts, "refusal", type(refusal) == "string" and refusal)
+  if refusal then
+    add(parts, "refusal", type(refusal) == "string" and refusal)
+  end
   failure = (calls or old) and read_calls(context, message, parts)
   return not failure and parts or nil, failure
+end
+
+-- Its counts, which most servers have in the same place.
+local function usage_of(document, choice)
+  local input, output, total, cached, written, hit, thought = pick(document, "usage.prompt_tokens",
+    "usage.completion_tokens", "usage.total_tokens", "usage.prompt_tokens_details.cached_tokens",
+    "usage.prompt_tokens_details.cache_write_tokens", "usage.prompt_cache_hit_tokens",
+    "usage.completion_tokens_details.reasoning_tokens")
+  if input and output then
+    return counts(input, output, total, cached, written, hit, thought)
+  end
+  return M.usage(document, choice or choice_of(document))
+end
+
+-- Why it ended; a whole answer is whole without a reason, too.
+local function stop_of(context, document, choice, finish, parts)
+  local stop, failure = M.stop(context, word(finish) or "stop", has(parts, "tool_call"), has(parts, "refusal"))
+  if stop == "end" and context.conversation.stop then
+    local sequence = M.sequence(context, choice or choice_of(document))
+    return sequence and "stop_sequence" or "end", nil, sequence
+  end
+  return stop, failure
 end
 
 --- Reads a whole answer.
@@ -410,15 +431,19 @@ function M.decode(document, context)
   if kind_of(document) ~= "object" then
     return nil, M.malformed(context, "it is no object")
   end
-  local id, model, created, failed = pick(document, "id", "model", "created", "error")
+  local id, model, created, failed, index, message, finish, broken = pick(document, "id", "model", "created", "error",
+    "choices.1.index", "choices.1.message", "choices.1.finish_reason", "choices.1.error")
   if failed ~= nil then
     return nil, M.failure(context, failed)
   end
-  local choice = choice_of(document)
-  if not choice then
-    return nil, M.malformed(context, "it has no choices")
+  local choice
+  if index ~= 0 or message == nil then
+    choice = choice_of(document)
+    message, finish, broken = pick(choice, "message", "finish_reason", "error")
+    if not choice then
+      return nil, M.malformed(context, "it has no choices")
+    end
   end
-  local message, finish, broken = pick(choice, "message", "finish_reason", "error")
   if broken ~= nil then
     return nil, M.failure(context, broken)
   end
@@ -426,18 +451,14 @@ function M.decode(document, context)
   if not parts then
     return nil, failure
   end
-  -- A whole answer is whole without a reason, too.
   local stop, sequence
-  stop, failure = M.stop(context, word(finish) or "stop", has(parts, "tool_call"), has(parts, "refusal"))
+  stop, failure, sequence = stop_of(context, document, choice, finish, parts)
   if not stop then
     return nil, failure
-  elseif stop == "end" and context.conversation.stop then
-    sequence = M.sequence(context, choice)
-    stop = sequence and "stop_sequence" or "end"
   end
   return {
     id = word(id), model = word(model), created = created and whole(created), parts = parts, stop = stop,
-    stop_sequence = sequence, usage = M.usage(document, choice),
+    stop_sequence = sequence, usage = usage_of(document, choice),
   }
 end
 
