@@ -28,14 +28,6 @@ local REFUSED = "a search runs at one service alone: leave it out, or let the pr
 
 -- Reading -------------------------------------------------------------------------------------------------------
 
----@class cliproxy.web_search.Reader what the readers of OpenAI's and Anthropic's dialects share
----@field c cliproxy.Conversation
----@field ledger cliproxy.Ledger
----@field base? string
----@field where fun(self: table, key?: string): string
----@field node fun(self: table, node: cliproxy.json.Node, key: string, kind: string): cliproxy.json.Node?
----@field wrong fun(self: table, path: string, message: string)
-
 --- A search that a client asks for. Only the first one counts.
 ---@param c cliproxy.Conversation
 ---@param where string
@@ -51,7 +43,7 @@ function M.add(c, where, is_tool)
 end
 
 --- A member that goes into the search as it is.
----@param r cliproxy.web_search.Reader
+---@param r cliproxy.Reader
 ---@param search cliproxy.WebSearch
 ---@param node cliproxy.json.Node
 ---@param key string
@@ -65,7 +57,7 @@ function M.take(r, search, node, key, field, kind)
 end
 
 --- A list of domains; an empty one says nothing.
----@param r cliproxy.web_search.Reader
+---@param r cliproxy.Reader
 ---@param search cliproxy.WebSearch
 ---@param node cliproxy.json.Node
 ---@param key "allowed_domains"|"blocked_domains"
@@ -86,7 +78,7 @@ local PLACE = { "city", "country", "region", "timezone" }
 local KNOWN_PLACE = { type = true, city = true, country = true, region = true, timezone = true }
 
 --- Where the user is, from an object with city, country, region and timezone.
----@param r cliproxy.web_search.Reader
+---@param r cliproxy.Reader
 ---@param search cliproxy.WebSearch
 ---@param node cliproxy.json.Node the object
 ---@param path string its own

@@ -1,29 +1,19 @@
---- Reads members of a client's request. The first member that is malformed is remembered with its path; the rest of
---- the request reads on as if it were absent, so that readers need no way out.
+--- What is known while a client's request is read, and how proto-JSON is read: numbers as strings, words of
+--- enumerations, lists of one that are none.
 local json = require("cliproxy.json")
+local reader = require("cliproxy.dialects.reader")
 
 local M = {}
 
 local find, match, sub = string.find, string.match, string.sub
 
----@class cliproxy.gemini.Reader
----@field c cliproxy.Conversation
----@field ledger cliproxy.Ledger
----@field message? string what is malformed
----@field param? string where
+---@class cliproxy.gemini.Reader: cliproxy.Reader
 ---@field prefix string of all paths: "generateContentRequest." of a count
----@field base? string path of the object that is read ("" at the top); nil: the content or part below
----@field turn integer the content, from 0
----@field index? integer the part, from 0
----@field inside? string the member of the part that is read
 ---@field open table[] calls that have no response yet: { id, given?, name }
 ---@field ids table<string, boolean> of calls so far
 ---@field last_role? string
 ---@field media_detail? cliproxy.Literal of images that say none themselves
-local Reader = {}
-Reader.__index = Reader
-
-local KINDS = { ['"'] = "a string", ["{"] = "an object", ["["] = "a list", t = "true", f = "false", n = "null" }
+local Reader = reader.class("contents")
 
 ---@param c cliproxy.Conversation
 ---@return cliproxy.gemini.Reader
@@ -46,48 +36,6 @@ function Reader:where(key)
   return base == "" and self.prefix .. key or base .. "." .. key
 end
 
---- The request is malformed; the first time counts.
----@param path string
----@param message string completes "PATH …"
-function Reader:wrong(path, message)
-  if not self.message then
-    self.message, self.param = path .. " " .. message, path
-  end
-end
-
-local function take(self, node, key, first, expected)
-  local raw = json.raw(node, key)
-  if raw == nil or raw == "null" then
-    return nil
-  end
-  local start = sub(raw, 1, 1)
-  if not find(first, start, 1, true) then
-    self:wrong(self:where(key), "must be " .. expected .. ", not " .. (KINDS[start] or "a number"))
-    return nil
-  end
-  return raw
-end
-
----@param node cliproxy.json.Node
----@param key string
----@return cliproxy.Literal?
-function Reader:literal(node, key)
-  return take(self, node, key, '"', "a string")
-end
-
---- A short string as Lua text: names, ids, words.
----@param node cliproxy.json.Node
----@param key string
----@return string?
-function Reader:word(node, key)
-  local value = node[key]
-  if type(value) == "string" then
-    return value
-  elseif json.present(value) then
-    self:wrong(self:where(key), "must be a string, not " .. tostring(json.kind(value)))
-  end
-end
-
 --- A word of an enumeration, in capitals; nil where it is absent, empty or says that nothing is specified.
 ---@param node cliproxy.json.Node
 ---@param key string
@@ -103,7 +51,7 @@ end
 ---@param key string
 ---@return cliproxy.JsonText?
 function Reader:number(node, key)
-  local raw = take(self, node, key, '-0123456789"', "a number")
+  local raw = self:take(node, key, '-0123456789"', "a number")
   if not raw or sub(raw, 1, 1) ~= '"' then
     return raw
   end
@@ -115,29 +63,12 @@ function Reader:number(node, key)
   return digits
 end
 
----@param node cliproxy.json.Node
----@param key string
----@return boolean?
-function Reader:flag(node, key)
-  local raw = take(self, node, key, "tf", "true or false")
-  if raw then
-    return raw == "true"
-  end
-end
-
----@param node cliproxy.json.Node
----@param key string
----@return cliproxy.JsonText?
-function Reader:object(node, key)
-  return take(self, node, key, "{", "an object")
-end
-
 --- A child object to be read on; nil where it is absent or of another kind.
 ---@param node cliproxy.json.Node
 ---@param key string
 ---@return cliproxy.json.Node?
 function Reader:node(node, key)
-  return take(self, node, key, "{", "an object") and node[key]
+  return self:take(node, key, "{", "an object") and node[key]
 end
 
 --- Calls `fn(self, child, i, list)` for each element, i from 0. An object where a list belongs counts as its only

@@ -99,9 +99,9 @@ local function call(r, node)
   if not inner then
     return r:wrong(r:where(kind), "is missing")
   end
-  r.inner = kind
+  r.inside = kind
   local found = named(r, inner, key, part)
-  r.inner = nil
+  r.inside = nil
   return part.id and found
 end
 
@@ -124,12 +124,12 @@ local function read_old_call(r, node, parts)
     return
   end
   local part = { kind = "tool_call", turn = r.turn, list = "function_call", id = OLD_ID:format(r.turn) }
-  r.inner = "function_call"
+  r.inside = "function_call"
   if named(r, inner, "arguments", part) then
     parts[#parts + 1] = part
     r.old_calls[#r.old_calls + 1] = part
   end
-  r.inner = nil
+  r.inside = nil
 end
 
 local THOUGHTS = { "reasoning_content", "reasoning" }
@@ -280,7 +280,7 @@ local function message(r, node)
 end
 
 --- Reads `messages`.
----@param r cliproxy.responses.Reader
+---@param r cliproxy.openai_chat.Reader
 ---@param document cliproxy.json.Node
 function M.read(r, document)
   local list = r:node(document, "messages", "array")

@@ -65,10 +65,10 @@ local function inner(r, node, key, names, fn)
   if not child then
     return r:wrong(r:where(key), "is missing")
   end
-  r.inner = key
+  r.inside = key
   fn(child)
   r:unknown(child, names)
-  r.inner = nil
+  r.inside = nil
 end
 
 local KNOWN_IMAGE, IN_IMAGE = known("image_url"), { url = true, detail = true }
@@ -177,7 +177,7 @@ local function one(r, node, role)
 end
 
 --- The content of a message: a string or a list of parts; none where it is null or absent.
----@param r cliproxy.responses.Reader it reads a message
+---@param r cliproxy.openai_chat.Reader it reads a message
 ---@param node cliproxy.json.Node the message
 ---@param role "system"|"user"|"assistant"|"result"
 ---@return cliproxy.Part[]? parts nil: there is no content

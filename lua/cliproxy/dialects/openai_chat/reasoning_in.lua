@@ -13,7 +13,7 @@ local RANKS = { "reasoning_effort", "reasoning", "thinking", "thinking_budget", 
 --- What stands for "switched on" without saying how much; OpenRouter's own meaning of it.
 local ON = "medium"
 
----@param r table the reader
+---@param r cliproxy.openai_chat.Reader
 ---@param rank string one of RANKS
 ---@param asked { off?: boolean, effort?: string, budget?: integer }
 local function ask(r, rank, asked)
@@ -158,7 +158,7 @@ local function drop_budget(r, thoughts)
 end
 
 --- What all of them ask for together. After the whole request.
----@param r table the reader
+---@param r cliproxy.openai_chat.Reader
 function M.settle(r)
   local thoughts, first = r.thoughts, nil
   if thoughts then

@@ -3,7 +3,7 @@
 local conversation = require("cliproxy.conversation")
 local json = require("cliproxy.json")
 local messages_in = require("cliproxy.dialects.openai_chat.messages_in")
-local reader = require("cliproxy.dialects.openai_responses.reader")
+local reader = require("cliproxy.dialects.openai_chat.reader")
 local reasoning_in = require("cliproxy.dialects.openai_chat.reasoning_in")
 local tools_in = require("cliproxy.dialects.openai_chat.tools_in")
 local web_search = require("cliproxy.web_search")
@@ -12,24 +12,6 @@ local M = {}
 
 --- Fields that mean nothing beyond what `head` says already.
 M.ignored = { model = true, stream = true }
-
--- The reader's paths, in the words of this dialect; `inner` is an object in the part that is read.
-local function where(self, key)
-  local base = self.base
-  if not base then
-    base = "messages[" .. self.turn .. "]"
-    if self.list then
-      base = base .. "." .. self.list .. (self.index and "[" .. self.index .. "]" or "")
-    end
-    if self.inner then
-      base = base .. "." .. self.inner
-    end
-  end
-  if not key then
-    return base
-  end
-  return base == "" and key or base .. "." .. key
-end
 
 -- A number, text or object that goes into the conversation as it is.
 local function carried(field, kind)
@@ -256,7 +238,6 @@ function M.decode(document, head)
   local c = conversation.new("openai_chat", head,
     { turns = "messages", parts = "content", system = "messages", tools = "tools" })
   local r = reader.new(c)
-  r.where, r.tool_names = where, {}
   for key, value in json.each(document) do
     local field = FIELDS[key]
     if field then

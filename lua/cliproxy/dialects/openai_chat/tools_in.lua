@@ -77,7 +77,7 @@ local function each(r, document, key, fn)
 end
 
 --- Reads `tools`.
----@param r cliproxy.responses.Reader
+---@param r cliproxy.openai_chat.Reader
 ---@param document cliproxy.json.Node
 function M.read(r, document)
   each(r, document, "tools", one)
@@ -95,7 +95,7 @@ local function old_one(r, node, index)
 end
 
 --- Reads `functions`. Such a client knows one call a message, and wants it back in that form.
----@param r cliproxy.responses.Reader
+---@param r cliproxy.openai_chat.Reader
 ---@param document cliproxy.json.Node
 function M.read_functions(r, document)
   local list = each(r, document, "functions", old_one)
@@ -131,7 +131,8 @@ end
 local function allowed(r, node)
   local inner = r:node(node, "allowed_tools", "object")
   local mode = inner and MODES[inner.mode]
-  local list = inner and r:node(inner, "tools", "array", "tool_choice.allowed_tools.tools")
+  r.base = "tool_choice.allowed_tools"
+  local list = inner and r:node(inner, "tools", "array")
   if not mode or mode == "none" or not list then
     return r:wrong("tool_choice.allowed_tools", 'must have a mode, "auto" or "required", and a list of tools')
   end
@@ -155,7 +156,7 @@ local function word_choice(r, key, word)
 end
 
 --- Reads `tool_choice`.
----@param r cliproxy.responses.Reader
+---@param r cliproxy.openai_chat.Reader
 ---@param document cliproxy.json.Node
 ---@param key string
 function M.read_choice(r, document, key)
@@ -177,7 +178,7 @@ function M.read_choice(r, document, key)
 end
 
 --- Reads `function_call`: a word or {"name":…}.
----@param r cliproxy.responses.Reader
+---@param r cliproxy.openai_chat.Reader
 ---@param document cliproxy.json.Node
 ---@param key string
 function M.read_function_choice(r, document, key)
