@@ -5,7 +5,7 @@ local answer_in = require("cliproxy.dialects.openai_chat.answer_in")
 local answer_out = require("cliproxy.dialects.openai_chat.answer_out")
 local request_in = require("cliproxy.dialects.openai_chat.request_in")
 local request_out = require("cliproxy.dialects.openai_chat.request_out")
-local shared = require("cliproxy.dialects.openai_errors")
+local shared = require("cliproxy.dialects.openai.errors")
 local stream_in = require("cliproxy.dialects.openai_chat.stream_in")
 local stream_out = require("cliproxy.dialects.openai_chat.stream_out")
 

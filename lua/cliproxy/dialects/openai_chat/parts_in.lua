@@ -1,7 +1,7 @@
 --- Parts of content in a client's request: of messages, and of the results of calls.
 local json = require("cliproxy.json")
 local literal = require("cliproxy.literal")
-local media = require("cliproxy.dialects.openai_responses.media")
+local media = require("cliproxy.dialects.openai.media")
 
 local M = {}
 

@@ -1,7 +1,7 @@
 --- A stream to a client: chunks in the order in which the service sends them. All of a chunk but its fragment is known
 --- when the stream starts, so that each is two joins and one write.
 local literal = require("cliproxy.literal")
-local shared = require("cliproxy.dialects.openai_errors")
+local shared = require("cliproxy.dialects.openai.errors")
 local text = require("cliproxy.text")
 local words_out = require("cliproxy.dialects.openai_chat.words_out")
 

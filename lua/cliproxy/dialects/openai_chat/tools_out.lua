@@ -1,8 +1,7 @@
 --- Tools for a provider, and which of them may be called.
 local conversation = require("cliproxy.conversation")
 local json = require("cliproxy.json")
-local responses_out = require("cliproxy.dialects.openai_responses.tools_out")
-local schema_out = require("cliproxy.dialects.openai_responses.schema_out")
+local shared = require("cliproxy.dialects.openai.tools_out")
 local text = require("cliproxy.text")
 local tool_names = require("cliproxy.tool_names")
 
@@ -16,15 +15,7 @@ local RULE = tool_names.RULES.openai_chat
 ---@param name string
 ---@return string
 function M.name(c, caps, name)
-  local rule = RULE
-  if caps.tool_name_max and caps.tool_name_max ~= rule.max then
-    rule = { max = caps.tool_name_max, allowed = rule.allowed, first = rule.first }
-  end
-  local short = tool_names.fit(name, rule)
-  if short ~= name then
-    c.names[short] = name
-  end
-  return short
+  return shared.name(c, caps, name, RULE)
 end
 
 local function described(tool)
@@ -33,14 +24,9 @@ end
 
 -- A function without a schema goes without one; it is only half of one that servers refuse.
 local function function_tool(c, caps, tool, name)
-  local strict = tool.strict == true
-  if strict and caps.strict == false then
-    strict = false
-    c.ledger:warn(conversation.tool_path(c, tool, "strict"), "its tools are not strict")
-  end
   return '{"type":"function","function":{"name":' .. text.quote(name) .. described(tool)
-    .. (tool.schema and ',"parameters":' .. schema_out.parameters(tool.schema) or "")
-    .. (strict and ',"strict":true' or "") .. "}}"
+    .. (tool.schema and ',"parameters":' .. shared.parameters(tool.schema) or "")
+    .. (shared.strict(c, caps, tool) and ',"strict":true' or "") .. "}}"
 end
 
 -- Responses says a grammar flat: {"type":"grammar","syntax":…,"definition":…}.
@@ -64,24 +50,16 @@ local function custom_tool(c, caps, tool, name)
     .. (tool.grammar and ',"format":' .. nested(tool.grammar) or "") .. "}}"
 end
 
+local function write(c, caps, tool, name)
+  return (tool.custom and custom_tool or function_tool)(c, caps, tool, name)
+end
+
 --- The value of `tools`.
 ---@param c cliproxy.Conversation
 ---@param caps cliproxy.Caps
 ---@return cliproxy.JsonText
 function M.tools(c, caps)
-  local out, allowed = {}, responses_out.only_allowed(c, caps.allowed_tools == true)
-  for _, tool in ipairs(c.tools) do
-    if not allowed or allowed[tool.name] then
-      local name = M.name(c, caps, tool.name)
-      if name ~= tool.name then
-        c.ledger:change(conversation.tool_path(c, tool, "name"), "shortened to " .. name)
-      end
-      if tool.cache then
-        c.ledger:drop(conversation.tool_path(c, tool, "cache_control"), "it caches by itself")
-      end
-      out[#out + 1] = (tool.custom and custom_tool or function_tool)(c, caps, tool, name)
-    end
-  end
+  local out = shared.list(c, caps, RULE, caps.allowed_tools == true, write)
   return "[" .. table.concat(out, ",") .. "]"
 end
 

@@ -1,6 +1,6 @@
 --- Parts of content in a client's request: of messages, and of the results of calls.
 local json = require("cliproxy.json")
-local media = require("cliproxy.dialects.openai_responses.media")
+local media = require("cliproxy.dialects.openai.media")
 
 local M = {}
 

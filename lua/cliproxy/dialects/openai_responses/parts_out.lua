@@ -3,7 +3,7 @@
 local conversation = require("cliproxy.conversation")
 local crypto = require("cliproxy.crypto")
 local literal = require("cliproxy.literal")
-local media = require("cliproxy.dialects.openai_responses.media")
+local media = require("cliproxy.dialects.openai.media")
 local text = require("cliproxy.text")
 
 local M = {}

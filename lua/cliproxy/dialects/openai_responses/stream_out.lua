@@ -5,7 +5,7 @@ local items_out = require("cliproxy.dialects.openai_responses.items_out")
 local literal = require("cliproxy.literal")
 local opaque = require("cliproxy.opaque")
 local response_object = require("cliproxy.dialects.openai_responses.response_object")
-local shared = require("cliproxy.dialects.openai_errors")
+local shared = require("cliproxy.dialects.openai.errors")
 local text = require("cliproxy.text")
 
 local M = {}

@@ -1,7 +1,7 @@
 --- Tools for a provider, and which of them may be called.
 local conversation = require("cliproxy.conversation")
 local json = require("cliproxy.json")
-local schema_out = require("cliproxy.dialects.openai_responses.schema_out")
+local shared = require("cliproxy.dialects.openai.tools_out")
 local text = require("cliproxy.text")
 local tool_names = require("cliproxy.tool_names")
 
@@ -15,27 +15,15 @@ local RULE = tool_names.RULES.openai_responses
 ---@param name string
 ---@return string
 function M.name(c, caps, name)
-  local rule = RULE
-  if caps.tool_name_max and caps.tool_name_max ~= rule.max then
-    rule = { max = caps.tool_name_max, allowed = rule.allowed, first = rule.first }
-  end
-  local short = tool_names.fit(name, rule)
-  if short ~= name then
-    c.names[short] = name
-  end
-  return short
+  return shared.name(c, caps, name, RULE)
 end
 
 -- `strict` is always said: the service takes true where it is absent, which other dialects do not mean.
 local function function_tool(c, caps, tool, name)
-  local strict = tool.strict or false
-  if strict and caps.strict == false then
-    strict = false
-    c.ledger:warn(conversation.tool_path(c, tool, "strict"), "its tools are not strict")
-  end
   return '{"type":"function","name":' .. text.quote(name)
     .. (tool.description and ',"description":' .. tool.description or "")
-    .. ',"parameters":' .. schema_out.parameters(tool.schema) .. ',"strict":' .. tostring(strict) .. "}"
+    .. ',"parameters":' .. shared.parameters(tool.schema)
+    .. ',"strict":' .. tostring(shared.strict(c, caps, tool)) .. "}"
 end
 
 -- Chat nests what a grammar says: {"type":"grammar","grammar":{"syntax":…,"definition":…}}.
@@ -62,27 +50,10 @@ local function custom_tool(c, caps, tool, name)
     .. (tool.grammar and ',"format":' .. grammar(tool.grammar) or "") .. "}"
 end
 
---- The tools that may be called, for servers that cannot be told which: they get only those. nil: all.
----@param c cliproxy.Conversation
----@param can_tell boolean
----@return table<string, boolean>?
-function M.only_allowed(c, can_tell)
-  local choice = c.tool_choice
-  local names = choice and choice.names
-  if not names or can_tell or choice.mode == "none" or choice.mode == "required" and #names == 1 then
-    return nil
-  end
-  c.ledger:change(choice.where, "only the tools that may be called are sent", true)
-  local set = {}
-  for _, name in ipairs(names) do
-    set[name] = true
-  end
-  return set
+local function write(c, caps, tool, name)
+  return (tool.custom and custom_tool or function_tool)(c, caps, tool, name)
 end
 
---- A search among the tools.
----@param search cliproxy.WebSearch
----@return cliproxy.JsonText
 local function search_tool(search)
   local filters = {}
   filters[1] = search.allowed_domains and '"allowed_domains":' .. search.allowed_domains
@@ -98,19 +69,7 @@ end
 ---@param search? cliproxy.WebSearch
 ---@return cliproxy.JsonText
 function M.tools(c, caps, search)
-  local out, allowed = {}, M.only_allowed(c, caps.allowed_tools ~= false)
-  for _, tool in ipairs(c.tools) do
-    if not allowed or allowed[tool.name] then
-      local name = M.name(c, caps, tool.name)
-      if name ~= tool.name then
-        c.ledger:change(conversation.tool_path(c, tool, "name"), "shortened to " .. name)
-      end
-      if tool.cache then
-        c.ledger:drop(conversation.tool_path(c, tool, "cache_control"), "it caches by itself")
-      end
-      out[#out + 1] = (tool.custom and custom_tool or function_tool)(c, caps, tool, name)
-    end
-  end
+  local out = shared.list(c, caps, RULE, caps.allowed_tools ~= false, write)
   out[#out + 1] = search and search_tool(search)
   return "[" .. table.concat(out, ",") .. "]"
 end

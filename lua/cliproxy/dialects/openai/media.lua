@@ -1,4 +1,4 @@
---- Images and files of Responses: data URLs both ways.
+--- Images and files: data URLs both ways.
 local literal = require("cliproxy.literal")
 local text = require("cliproxy.text")
 
