@@ -28,6 +28,22 @@ function M.data_url(url)
   return media_type:lower(), '"' .. sub(url, comma + 1)
 end
 
+--- Fills in `data` and `media_type` of a part, or `url`.
+---@param r cliproxy.Reader
+---@param out cliproxy.Part
+---@param url cliproxy.Literal
+---@param key string the member that has it
+function M.set_url(r, out, url, key)
+  local media_type, data = M.data_url(url)
+  if media_type == "" then
+    r:wrong(r:where(key), "is a data URL that is not base64 (data:TYPE;base64,…)")
+  elseif media_type then
+    out.media_type, out.data = media_type, data
+  else
+    out.url = url
+  end
+end
+
 --- The media type of a file that does not say it.
 ---@param name? cliproxy.Literal its name or address
 ---@return string

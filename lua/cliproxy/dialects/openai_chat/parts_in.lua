@@ -47,18 +47,6 @@ local function refusal(r, node)
   return out
 end
 
--- Fills in `data` and `media_type`, or `url`.
-local function set_url(r, out, url, field)
-  local media_type, data = media.data_url(url)
-  if media_type == "" then
-    r:wrong(r:where(field), "is a data URL that is not base64 (data:TYPE;base64,…)")
-  elseif media_type then
-    out.media_type, out.data = media_type, data
-  else
-    out.url = url
-  end
-end
-
 -- The object that a part of some type has its members in, read by `fn`.
 local function inner(r, node, key, names, fn)
   local child = r:node(node, key, "object")
@@ -79,7 +67,7 @@ local function image(r, node)
     local url = r:required(child, "url")
     out.detail = r:literal(child, "detail")
     if url then
-      set_url(r, out, url, "url")
+      media.set_url(r, out, url, "url")
     end
   end)
   read_cache(r, node, out)
@@ -95,7 +83,7 @@ local function file(r, node)
     local data = r:literal(child, "file_data")
     out.filename, out.file_id = r:literal(child, "filename"), r:literal(child, "file_id")
     if data then
-      set_url(r, out, data, "file_data")
+      media.set_url(r, out, data, "file_data")
       if out.url then -- bare base64, which the service takes, too
         out.data, out.url = out.url, nil
       end

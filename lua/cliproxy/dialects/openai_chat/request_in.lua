@@ -1,6 +1,7 @@
 --- A client's request as a conversation. Fields one by one in `FIELDS`; messages, parts and tools have files of their
 --- own.
 local conversation = require("cliproxy.conversation")
+local fields_in = require("cliproxy.dialects.openai.fields_in")
 local json = require("cliproxy.json")
 local messages_in = require("cliproxy.dialects.openai_chat.messages_in")
 local reader = require("cliproxy.dialects.openai_chat.reader")
@@ -13,27 +14,7 @@ local M = {}
 --- Fields that mean nothing beyond what `head` says already.
 M.ignored = { model = true, stream = true }
 
--- A number, text or object that goes into the conversation as it is.
-local function carried(field, kind)
-  return function(r, document, key)
-    r.c[field] = r[kind](r, document, key)
-    if field ~= key then
-      r.c.where[field] = key
-    end
-  end
-end
-
-local function dropped(why)
-  return function(r, _, key)
-    r.ledger:drop(key, why)
-  end
-end
-
-local function refused(why)
-  return function(r, _, key)
-    r.ledger:refuse(key, why)
-  end
-end
+local carried, refused = fields_in.carried, fields_in.refused
 
 local FIELDS = {
   messages = messages_in.read,
@@ -41,25 +22,20 @@ local FIELDS = {
   tool_choice = tools_in.read_choice,
   functions = tools_in.read_functions,
   function_call = tools_in.read_function_choice,
-  parallel_tool_calls = carried("parallel_tools", "flag"),
-  temperature = carried("temperature", "number"),
-  top_p = carried("top_p", "number"),
   top_k = carried("top_k", "number"), -- none of OpenAI's, but of many servers that are compatible
   seed = carried("seed", "number"),
   presence_penalty = carried("presence_penalty", "number"),
   frequency_penalty = carried("frequency_penalty", "number"),
   n = carried("n", "number"),
   logit_bias = carried("logit_bias", "object"),
-  metadata = carried("metadata", "object"),
   verbosity = carried("verbosity", "literal"),
-  prompt_cache_key = carried("cache_key", "literal"),
-  prompt_cache_options = dropped("it caches by itself"),
-  prompt_cache_retention = dropped("it caches by itself"),
   -- What other dialects have no form for.
   audio = refused("it gives no spoken answers"),
   prediction = refused("it takes no predicted output"),
-  moderation = refused("it gives no results of moderation"),
 }
+for key, read in pairs(fields_in.FIELDS) do
+  FIELDS[key] = read
+end
 
 function FIELDS.max_completion_tokens(r, document, key)
   r.c.max_tokens, r.c.where.max_tokens = r:number(document, key), key
@@ -72,24 +48,11 @@ function FIELDS.max_tokens(r, document, key)
   r.c.max_tokens = r:number(document, key)
 end
 
--- The successor of `user`: it counts where both are there.
-function FIELDS.safety_identifier(r, document, key)
-  r.c.user, r.c.where.user = r:literal(document, key), key
-end
-
 function FIELDS.user(r, document, key)
   if json.present(document.safety_identifier) then
     return r.ledger:drop(key, "safety_identifier stands for it")
   end
   r.c.user = r:literal(document, key)
-end
-
-function FIELDS.service_tier(r, document, key)
-  local tier = r:literal(document, key)
-  if tier == '"auto"' or tier == '"default"' then
-    return r.ledger:drop(key, "it is what holds anyway")
-  end
-  r.c.service_tier = tier
 end
 
 function FIELDS.store(r, document, key)

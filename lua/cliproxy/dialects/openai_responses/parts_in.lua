@@ -41,18 +41,6 @@ local function refusal(r, node)
   return out
 end
 
--- Fills in `data` and `media_type`, or `url`.
-local function set_url(r, out, url, key)
-  local media_type, data = media.data_url(url)
-  if media_type == "" then
-    r:wrong(r:where(key), "is a data URL that is not base64 (data:TYPE;base64,…)")
-  elseif media_type then
-    out.media_type, out.data = media_type, data
-  else
-    out.url = url
-  end
-end
-
 local KNOWN_IMAGE = { type = true, image_url = true, file_id = true, detail = true, prompt_cache_breakpoint = true }
 
 local function image(r, node)
@@ -61,7 +49,7 @@ local function image(r, node)
   out.detail = r:literal(node, "detail")
   out.file_id = r:literal(node, "file_id")
   if url then
-    set_url(r, out, url, "image_url")
+    media.set_url(r, out, url, "image_url")
   elseif not out.file_id then
     r:wrong(r:where(), "has neither image_url nor file_id")
   end
@@ -82,12 +70,12 @@ local function file(r, node)
   out.file_id = r:literal(node, "file_id")
   local data, url = r:literal(node, "file_data"), r:literal(node, "file_url")
   if data then
-    set_url(r, out, data, "file_data")
+    media.set_url(r, out, data, "file_data")
     if out.url then -- bare base64, which the service takes, too
       out.data, out.url = out.url, nil
     end
   elseif url then
-    set_url(r, out, url, "file_url")
+    media.set_url(r, out, url, "file_url")
   elseif not out.file_id then
     r:wrong(r:where(), "has none of file_data, file_url and file_id")
   end

@@ -1,5 +1,6 @@
 --- A client's request as a conversation. Fields one by one in `FIELDS`; items, parts and tools have files of their own.
 local conversation = require("cliproxy.conversation")
+local fields_in = require("cliproxy.dialects.openai.fields_in")
 local items_in = require("cliproxy.dialects.openai_responses.items_in")
 local json = require("cliproxy.json")
 local literal = require("cliproxy.literal")
@@ -19,48 +20,23 @@ local ECHOED = {
   "truncation", "user",
 }
 
--- A number, text or object that goes into the conversation as it is.
-local function carried(field, kind)
-  return function(r, document, key)
-    r.c[field] = r[kind](r, document, key)
-    if field ~= key then
-      r.c.where[field] = key
-    end
-  end
-end
-
-local function dropped(why)
-  return function(r, _, key)
-    r.ledger:drop(key, why)
-  end
-end
-
-local function refused(why)
-  return function(r, _, key)
-    r.ledger:refuse(key, why)
-  end
-end
+local carried, dropped, refused = fields_in.carried, fields_in.dropped, fields_in.refused
 
 local FIELDS = {
   input = items_in.read,
   tools = tools_in.read,
   tool_choice = tools_in.read_choice,
   max_output_tokens = carried("max_tokens", "number"),
-  metadata = carried("metadata", "object"),
-  parallel_tool_calls = carried("parallel_tools", "flag"),
-  prompt_cache_key = carried("cache_key", "literal"),
-  temperature = carried("temperature", "number"),
-  top_p = carried("top_p", "number"),
-  prompt_cache_options = dropped("it caches by itself"),
-  prompt_cache_retention = dropped("it caches by itself"),
   client_metadata = dropped("it is about the client alone"),
   -- What only a service that keeps responses can do.
   previous_response_id = refused("cliproxy keeps no responses; send the whole conversation as input"),
   conversation = refused("cliproxy keeps no conversations; send the whole conversation as input"),
   prompt = refused("only OpenAI keeps prompts; send its text as instructions and input"),
   context_management = refused("only OpenAI can compact a conversation"),
-  moderation = refused("it gives no results of moderation"),
 }
+for key, read in pairs(fields_in.FIELDS) do
+  FIELDS[key] = read
+end
 
 function FIELDS.max_tool_calls(r, document, key)
   r.own_calls = r:number(document, key)
@@ -79,19 +55,6 @@ function FIELDS.user(r, document, key)
   if not r.c.user then
     r.c.user, r.c.where.user = user, key
   end
-end
-
--- The successor of `user`: it counts where both are there.
-function FIELDS.safety_identifier(r, document, key)
-  r.c.user, r.c.where.user = r:literal(document, key), key
-end
-
-function FIELDS.service_tier(r, document, key)
-  local tier = r:literal(document, key)
-  if tier == '"auto"' or tier == '"default"' then
-    return r.ledger:drop(key, "it is what holds anyway")
-  end
-  r.c.service_tier = tier
 end
 
 function FIELDS.store(r, document, key)
