@@ -44,9 +44,13 @@ static json_root *push_root(lua_State *L, cpx_json_node id) {
   return root;
 }
 
+static bool is_root(const json_ref *ref) {
+  return (const char *)ref->handle == (const char *)ref + offsetof(json_root, handle);
+}
+
 /* Gives a root the table that its children share. */
 static void anchor(lua_State *L, int index, json_ref *ref) {
-  if ((char *)ref->handle != (char *)ref + offsetof(json_root, handle)) return; /* not a root */
+  if (!is_root(ref)) return;
   json_root *root = (json_root *)(void *)ref;
   if (root->anchored) return;
   lua_createtable(L, 1, 0);
@@ -117,6 +121,10 @@ void cpx_json_close_value(lua_State *L, int index) {
   cpx_json_close(ref->handle->doc);
   cpx_json_release(ref->handle->doc);
   ref->handle->doc = NULL;
+  if (!is_root(ref)) return;
+  lua_pushvalue(L, index); /* nothing is left for a finalizer, which would cost the collector more than all else */
+  set_metatable(L, &cpx_json_node_magic);
+  lua_pop(L, 1);
 }
 
 json_ref *cpx_json_check_ref(lua_State *L, int index, enum cpx_json_kind kind) {
