@@ -10,7 +10,25 @@ local text = require("cliproxy.text")
 local M = {}
 
 -- What may pass to a provider, and what is read of a request beside it.
-local PICKED = headers.set(headers.to_upstream, { "x-cliproxy-show" })
+local MORE = { "x-cliproxy-show" }
+local PICKED = headers.set(headers.to_upstream, MORE)
+
+-- Headers about an API that the translated request does not go to.
+local FOREIGN = { anthropic = { "^openai%-" }, gemini = { "^openai%-", "^anthropic%-" },
+  openai_chat = { "^anthropic%-" }, openai_responses = { "^anthropic%-" } }
+
+-- The same for a translated request, by the dialect that it goes out in.
+---@type table<string, cliproxy.HeaderNames>
+local PICKED_FOR = {}
+for dialect, patterns in pairs(FOREIGN) do
+  local rows = {}
+  for _, row in ipairs(headers.to_upstream) do
+    if not (row.name:find(patterns[1]) or patterns[2] and row.name:find(patterns[2])) then
+      rows[#rows + 1] = row
+    end
+  end
+  PICKED_FOR[dialect] = headers.set(rows, MORE)
+end
 
 -- What is the same for every request of an account, by the account's table; collected with its generation.
 local prepared = setmetatable({}, { __mode = "k" })
@@ -32,7 +50,7 @@ local function prepare(instance, account)
     base[name] = value
   end
   local special = instance.proxy_url or instance.unix_socket or instance.ca_file or instance.http2
-  local entry = { headers = base, urls = {}, special = special and true or false }
+  local entry = { headers = base, urls = {}, translated = {}, special = special and true or false }
   prepared[account] = entry
   return entry
 end
@@ -55,14 +73,25 @@ local function path_of(work, instance, model)
 end
 
 -- Of a translated request: the client's query stays behind, it is about another API.
-local function translated_url(work, instance, translation)
-  local dialect = translation.context.target.dialect
-  local path = dialects.of(dialect).path(translation.path_key, escape_model(work.target.model), work.stream)
-  if not path then
-    return nil
+-- Only Gemini's hold the model: others are kept.
+local function translated_url(work, entry, instance, translation)
+  local dialect, key = translation.context.target.dialect, translation.path_key
+  if dialect == "gemini" then
+    local path = dialects.of(dialect).path(key, escape_model(work.target.model), work.stream)
+    return path and (instance.options.base_url or "") .. path .. (work.stream and "?alt=sse" or "")
   end
-  local tail = dialect == "gemini" and work.stream and "?alt=sse" or ""
-  return (instance.options.base_url or "") .. path .. tail
+  local known = entry.translated[dialect]
+  if not known then
+    known = {}
+    entry.translated[dialect] = known
+  end
+  local url = known[key]
+  if url == nil then
+    local path = dialects.of(dialect).path(key)
+    url = path and (instance.options.base_url or "") .. path or false
+    known[key] = url
+  end
+  return url or nil
 end
 
 local function url_of(work, entry, instance, model)
@@ -96,19 +125,6 @@ local LAZY_BODY = {
   end,
 }
 
--- Headers about an API that the translated request does not go to.
-local FOREIGN = { anthropic = "^openai%-", gemini = "^openai%-", openai_chat = "^anthropic%-",
-  openai_responses = "^anthropic%-" }
-
-local function drop_foreign_headers(up, dialect, stream)
-  for name in pairs(up) do
-    if name:find(FOREIGN[dialect]) or dialect == "gemini" and name:find("^anthropic%-") then
-      up[name] = nil
-    end
-  end
-  up.accept = stream and "text/event-stream" or "application/json"
-end
-
 -- What a translation changes of a call.
 local function translated(call, instance, translation)
   local dialect = translation.context.target.dialect
@@ -133,20 +149,20 @@ function M.of(work, instance, account)
   local model, translation = work.target.model, work.translation
   local url
   if translation then
-    url = translated_url(work, instance, translation)
+    url = translated_url(work, entry, instance, translation)
   else
     url = url_of(work, entry, instance, model)
   end
   if not url and not instance.own and not instance.provider.execute then
     return nil, errors.new("operation_unsupported", { provider = instance.name, what = work.operation .. " operation" })
   end
-  local up = work.exchange:pick(PICKED)
+  local up = work.exchange:pick(translation and PICKED_FOR[translation.context.target.dialect] or PICKED)
   local show = up["x-cliproxy-show"]
   if show then
     work.show, up["x-cliproxy-show"] = show, nil
   end
   if translation then
-    drop_foreign_headers(up, translation.context.target.dialect, work.stream)
+    up.accept = work.stream and "text/event-stream" or "application/json"
   end
   for name, value in next, entry.headers do
     up[name] = value
