@@ -59,8 +59,8 @@ describe("the command line alone #gc", function()
       ["'soon' is not a number above 0"] = { "try", "m", "t", "--timeout", "soon" },
       ["'%-1' is not a number above 0"] = { "tail", "--count=-1" },
       ["'%-%-dialect'"] = { "try", "m", "t", "--dialect", "french" },
-      ["no name for a provider"] = { "new", "provider", "My-Own" }, ["must be one of 'provider'"] = { "new",
-        "filter", "x" },
+      ["no name for a provider"] = { "new", "provider", "My-Own" }, ["must be one of 'provider', 'filter'"] = {
+        "new", "gadget", "x" },
     } do
       local code, output = run(folder, arguments)
       assert.equal(2, code, output)
