@@ -124,13 +124,15 @@ static void begin_turn(cpx_lua_reply *lr) {
   lr->turn_bytes = 0;
 }
 
-/* After a wait: something is there. */
+/* After a wait: something is there; or the client was slow for the lane, and has caught up since: then false, too. */
 static int push_next(lua_State *L, void *ud) {
   cpx_lua_reply *lr = ud;
   int results = 0;
   begin_turn(lr);
-  if (lr->reply && take_event(L, lr, &results) == 0) return results;
-  return cpx_lua_reply_fail_closed(L);
+  if (!lr->reply) return cpx_lua_reply_fail_closed(L);
+  if (take_event(L, lr, &results) == 0) return results;
+  lua_pushboolean(L, 0);
+  return 1;
 }
 
 /* The event was taken before giving way. */
