@@ -10,12 +10,13 @@ local M = {}
 
 --- A conversation with nothing in it.
 ---@param dialect string
----@param head { model: string, stream: boolean, operation?: string }
+---@param head { model: string, stream: boolean, operation?: string, owner?: string }
 ---@param paths { turns: string, parts: string, system: string, tools: string }
 ---@return cliproxy.Conversation
 function M.new(dialect, head, paths)
   return {
     dialect = dialect, operation = head.operation or "generate", model = head.model, stream = head.stream or false,
+    owner = head.owner or "",
     system = {}, turns = {}, tools = {}, names = {}, paths = paths, where = {}, ledger = ledger.new(),
   }
 end
@@ -117,9 +118,18 @@ local function has(turn, kind)
   return false
 end
 
+-- Not by unpack: it gives up at some thousand parts.
+local function first_parts(parts, n)
+  local out = {}
+  for i = 1, n do
+    out[i] = parts[i]
+  end
+  return out
+end
+
 local function copy_of(turn)
-  return { role = turn.role, parts = { unpack(turn.parts) }, index = turn.index, name = turn.name, phase = turn.phase,
-    merged = true }
+  return { role = turn.role, parts = first_parts(turn.parts, #turn.parts), index = turn.index, name = turn.name,
+    phase = turn.phase, merged = true }
 end
 
 -- Neighbours of one role as one turn. The turns themselves stay as they are: a plan may encode them twice.
@@ -141,28 +151,30 @@ local function merge(turns, role)
   return out
 end
 
--- Calls of a turn by their ids, and how many ids there are; nil: none.
+-- How many calls of a turn have each id (one, but for servers that gave an id twice), and how many calls there are;
+-- nil: none.
 local function calls_of(turn)
   local parts, ids, count = turn.parts, nil, 0
   for i = 1, #parts do
     local part = parts[i]
     if part.kind == "tool_call" then
       ids = ids or {}
-      count = count + (ids[part.id] and 0 or 1)
-      ids[part.id] = part
+      ids[part.id], count = (ids[part.id] or 0) + 1, count + 1
     end
   end
   return ids, count
 end
 
--- Takes the results of calls out of a turn: what is left of it, nil where none is there, and how many it held.
+-- Takes the results of calls out of a turn, one for each call of an id: what is left of it, nil where none is there,
+-- and how many it held. `found` has lists of them by id.
 local function without_results(turn, calls, found)
   local parts, kept, count = turn.parts, nil, 0
   for i = 1, #parts do
     local part = parts[i]
-    if part.kind == "tool_result" and calls[part.id] and not found[part.id] then
-      kept, count = kept or { unpack(parts, 1, i - 1) }, count + 1
-      found[part.id] = part
+    local list = part.kind == "tool_result" and calls[part.id] and (found[part.id] or {})
+    if list and #list < calls[part.id] then
+      kept, count = kept or first_parts(parts, i - 1), count + 1
+      found[part.id], list[#list + 1] = list, part
     elseif kept then
       kept[#kept + 1] = part
     end
@@ -192,7 +204,8 @@ end
 local function results_turn(turns, at, calls, left)
   local found, turn, results = take_results(turns, at, calls, left), turns[at], {}
   for _, part in ipairs(turn.parts) do
-    local result = part.kind == "tool_call" and found[part.id]
+    local list = part.kind == "tool_call" and found[part.id]
+    local result = list and table.remove(list, 1)
     if result then
       result.name = result.name or part.name
       results[#results + 1] = result

@@ -5,6 +5,7 @@
 local dialects = require("cliproxy.dialects")
 local errors = require("cliproxy.errors")
 local json = require("cliproxy.json")
+local secrets = require("cliproxy.secrets")
 local text = require("cliproxy.text")
 
 local M = {}
@@ -122,7 +123,7 @@ function M.read_failed(work, reply, classify)
     kind = classify { status = status, headers = reply:headers(), body = body, error = document }
   end
   kind = kind or M.kind(status, code)
-  local words = message and text.excerpt(message, 500) or said(body, document)
+  local words = message and text.excerpt(secrets.hide(work, message), 500) or secrets.hide(work, said(body, document))
   local failure
   local instance = work.target.instance
   if kind == "auth" or kind == "signin" then

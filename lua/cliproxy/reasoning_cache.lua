@@ -1,21 +1,29 @@
 --- Reasoning kept for clients that cannot carry it: Chat has no field for what a model signed or encrypted, but some
 --- providers want it back with the results of its calls. It is remembered under the id of the first call of the turn,
---- which such a client does send back, for as long as a session usually pauses.
+--- which such a client does send back, for as long as a session usually pauses. Ids may be guessed, or be given twice:
+--- what was kept for one client's key is none of another's.
 local json = require("cliproxy.json")
 local state = require("cliproxy.state")
 
 local M = {}
 
 local PREFIX = "reasoning:"
+local KEY_MAX = 1000 -- bytes; a dictionary's keys have 1024
 --- Seconds. After that a conversation goes on without its former reasoning, as every dialect allows.
 M.TTL = 6 * 3600
 --- Bytes of one turn's reasoning; larger ones are not kept.
 M.MAX = 512 * 1024
 
+local function key_of(owner, call_id)
+  local key = PREFIX .. #owner .. ":" .. owner .. call_id
+  return #key <= KEY_MAX and key or nil
+end
+
+---@param owner string name of the client's key, "" without one
 ---@param call_id string as the client knows it
 ---@param parts cliproxy.Part[] of kind reasoning; states carry their origin
-function M.put(call_id, parts)
-  local rows = {}
+function M.put(owner, call_id, parts)
+  local key, rows = key_of(owner, call_id), {}
   for i, part in ipairs(parts) do
     local at = part.state
     local origin = at and at.origin
@@ -26,8 +34,8 @@ function M.put(call_id, parts)
     }
   end
   local bytes = #rows > 0 and json.encode(rows)
-  if bytes and #bytes <= M.MAX and #call_id <= 900 then
-    state.set(PREFIX .. call_id, bytes, M.TTL) -- where the dictionary is full nothing is kept
+  if bytes and #bytes <= M.MAX and key then
+    state.set(key, bytes, M.TTL) -- where the dictionary is full nothing is kept
   end
 end
 
@@ -43,10 +51,12 @@ local function part_of(row)
 end
 
 --- What was kept for a call.
+---@param owner string name of the client's key, "" without one
 ---@param call_id string
 ---@return cliproxy.Part[]?
-function M.get(call_id)
-  local bytes = #call_id <= 900 and state.get(PREFIX .. call_id)
+function M.get(owner, call_id)
+  local key = key_of(owner, call_id)
+  local bytes = key and state.get(key)
   if not bytes then
     return nil
   end

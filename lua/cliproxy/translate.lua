@@ -58,7 +58,7 @@ local function context_of(work, c, target)
         part.state.origin = { dialect = target.dialect, provider = target.provider, model = target.model }
       end
     end
-    reasoning_cache.put(call_id, parts)
+    reasoning_cache.put(work.key or "", call_id, parts)
   end
   return {
     id = work.id, conversation = c, target = target, framing = work.framing, remember = remember,
@@ -96,6 +96,7 @@ end
 local function head_of(work)
   return {
     model = work.model, stream = work.stream, operation = work.operation == "count" and "count" or "generate",
+    owner = work.key,
     version = work.dialect == "anthropic" and work.exchange:header("anthropic-version") or nil,
   }
 end

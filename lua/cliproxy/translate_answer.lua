@@ -5,11 +5,14 @@ local embeddings = require("cliproxy.dialects.embeddings")
 local errors = require("cliproxy.errors")
 local json = require("cliproxy.json")
 local replay = require("cliproxy.replay")
+local secrets = require("cliproxy.secrets")
 local system = require("cliproxy.system")
 local text = require("cliproxy.text")
 local upstream_error = require("cliproxy.upstream_error")
 
 local M = {}
+
+local DELAY_MAX = 86400 -- seconds
 
 -- Gemini tells the time to wait in its body: "34.4s".
 local function retry_delay(document)
@@ -22,12 +25,12 @@ local function retry_delay(document)
     local delay = json.kind(detail) == "object" and detail.retryDelay
     local seconds = type(delay) == "string" and tonumber(delay:match("^([%d.]+)s$"))
     if seconds then
-      return tostring(math.ceil(seconds))
+      return ("%d"):format(math.min(math.ceil(seconds), DELAY_MAX))
     end
   end
 end
 
---- A failure as the client's dialect has it: Anthropic's own status for overload.
+--- A failure as the client's dialect has it: Anthropic's own status for overload, and no word of cliproxy's key.
 ---@param work cliproxy.Work
 ---@param failure cliproxy.Failure
 ---@return cliproxy.Failure
@@ -35,6 +38,7 @@ function M.for_client(work, failure)
   if failure.code == "upstream_overloaded" and work.dialect == "anthropic" then
     failure.status = 529
   end
+  failure.text = secrets.hide(work, failure.text)
   return failure
 end
 

@@ -73,7 +73,8 @@ function M.failure(target, status, message, code)
     return coded("upstream_overloaded", target, status, words)
   end
   local failure = coded("upstream_status", target, status, words)
-  failure.status = (status < 400 or status >= 600) and 502 or status
+  -- What is wrong with cliproxy's own key no other key of the client mends.
+  failure.status = (status < 400 or status >= 600 or status == 401 or status == 403) and 502 or status
   return failure
 end
 

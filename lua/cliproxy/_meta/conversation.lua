@@ -10,6 +10,7 @@
 ---@field operation "generate"|"count"
 ---@field model string as asked for
 ---@field stream boolean
+---@field owner string name of the client's key, "" without one
 ---@field system cliproxy.Part[] texts in front of everything, in order
 ---@field turns cliproxy.Turn[] one for each message or item of the source; see `M.joined`
 ---@field tools cliproxy.Tool[]

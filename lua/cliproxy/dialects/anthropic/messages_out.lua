@@ -152,7 +152,8 @@ end
 
 -- Its last text without white space at its end, which the service refuses. nil: nothing is left of it.
 local function trimmed(e, turn)
-  local parts = { unpack(turn.parts) }
+  local parts = {}
+  append(parts, turn.parts)
   while parts[1] do
     local last = parts[#parts]
     if last.kind == "text" and not literal.is_blank(last.text) then

@@ -175,7 +175,21 @@ end
 
 local EVENTS = {}
 
+-- Content begins a message without message_start, too; behind stop_reason there is none.
+local function may_hold(self)
+  if not self.started then
+    start(self)
+  elseif self.stopped then
+    fail(self, answer_in.malformed(self.context, "content behind its stop_reason"))
+    return false
+  end
+  return true
+end
+
 function EVENTS.content_block_delta(self, document)
+  if (self.stopped or not self.started) and not may_hold(self) then
+    return
+  end
   local delta = document.delta
   local kind = kind_of(delta) == "object" and delta.type or nil
   local tell = kind and DELTAS[kind]
@@ -197,8 +211,9 @@ function EVENTS.content_block_start(self, document)
   local node, index = document.content_block, document.index
   if kind_of(node) ~= "object" or type(index) ~= "number" then
     return fail(self, answer_in.malformed(self.context, "a content_block_start without block and index"))
+  elseif not may_hold(self) then
+    return
   end
-  start(self)
   local begin = node.type and STARTS[node.type]
   if begin then
     local block = { kind = node.type }

@@ -145,7 +145,7 @@ end
 -- What the model thought before: as it was kept under the turn's first call, or as the client tells it.
 local function read_reasoning(r, node, parts, found)
   local first = first_call(parts)
-  local kept = first and reasoning_cache.get(first.id)
+  local kept = first and reasoning_cache.get(r.c.owner, first.id)
   if kept then
     for i, part in ipairs(kept) do
       part.turn, part.list = r.turn, "reasoning_content"

@@ -94,6 +94,9 @@ PART.refusal = PART.text
 function PART.image(self, part, comma)
   if refused(self, part, self.caps.images, "images") then
     return false
+  elseif not part.data and not part.url then
+    self.c.ledger:refuse(conversation.path(self.c, part), "it is an image without data and URL")
+    return false
   end
   emit(self, comma .. '{"type":"input_image","image_url":')
   if part.data then
@@ -107,6 +110,9 @@ end
 function PART.document(self, part, comma)
   local is_pdf = part.media_type == "application/pdf"
   if refused(self, part, not is_pdf or self.caps.pdf, "PDF files") then
+    return false
+  elseif not part.data and not part.url and not part.text then
+    self.c.ledger:refuse(conversation.path(self.c, part), "it is a document with nothing in it")
     return false
   end
   note_document(self, part)

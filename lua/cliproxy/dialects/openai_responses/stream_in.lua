@@ -113,10 +113,13 @@ end
 
 local function arguments_delta(self, document)
   local entry, fragment = items.of(self, document), literal.read(document, "delta")
-  if entry and entry.call and fragment and fragment ~= '""' then
-    entry.parts[#entry.parts + 1] = fragment
-    self.sink.tool_delta(entry.call, fragment)
+  if not (entry and entry.call and fragment and fragment ~= '""') then
+    return
+  elseif not self.open[entry.call] then
+    return items.fail(self, answer_in.malformed(self.context, "arguments of a call that has ended"))
   end
+  entry.parts[#entry.parts + 1] = fragment
+  self.sink.tool_delta(entry.call, fragment)
 end
 
 local function arguments_done(key)

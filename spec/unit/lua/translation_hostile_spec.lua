@@ -1,0 +1,223 @@
+--- Translations of what no well-behaved client or server sends: streams out of order, ids given twice, parts without
+--- contents, very long lists, keys in messages of errors.
+local automata = require("cliproxy.automata")
+local conversation = require("cliproxy.conversation")
+local dialects = require("cliproxy.dialects")
+local json = require("cliproxy.json")
+local reasoning_cache = require("cliproxy.reasoning_cache")
+local translate_answer = require("cliproxy.translate_answer")
+
+local KEY = "sk-secret-of-the-proxy"
+
+local ASKED = {
+  openai_chat = '{"model":"m","stream_options":{"include_usage":true},"messages":[{"role":"user","content":"Go on."}]}',
+  openai_responses = '{"model":"m","input":"Go on."}',
+  anthropic = '{"model":"m","max_tokens":9,"messages":[{"role":"user","content":"Go on."}]}',
+  gemini = '{"contents":[{"parts":[{"text":"Go on."}]}]}',
+}
+
+local function decoded(client, body)
+  local document = json.parse(body)
+  local c, message = dialects.of(client).decode_request(document, { model = "m", stream = true })
+  json.close(document)
+  return assert(c, message)
+end
+
+local function target(upstream)
+  return { dialect = upstream, provider = "up", model = "m", caps = {} }
+end
+
+local function work_of(client, upstream)
+  local c = decoded(client, ASKED[client])
+  return {
+    id = "req_1", dialect = client, framing = "sse", operation = "generate", account = { api_key = KEY },
+    target = { instance = { name = "up" }, model = "m" },
+    translation = { client = dialects.of(client), upstream = dialects.of(upstream), conversation = c, context = {
+      id = "req_1", conversation = c, framing = "sse", target = target(upstream), remember = function() end,
+      estimate = function() return 1 end,
+    } },
+  }
+end
+
+-- The bytes of the client's stream, how it failed, and how its automaton saw it end.
+local function streamed(client, upstream, events)
+  local stream = translate_answer.stream(work_of(client, upstream))
+  for _, data in ipairs(events) do
+    stream.feed { type = "", data = data }
+  end
+  stream.feed(nil)
+  local bytes, checker = stream.take(), automata.stream(client, { wants_usage = "if_known" })
+  checker:feed(bytes)
+  assert.same({}, checker:finish())
+  return bytes, stream.failure, checker:ended()
+end
+
+local function encoded(client, upstream, body)
+  local c = decoded(client, body)
+  return dialects.of(upstream).encode_request(c, target(upstream)), c
+end
+
+local OTHERS = {}
+for _, name in ipairs(dialects.names) do
+  OTHERS[name] = {}
+  for _, other in ipairs(dialects.names) do
+    if other ~= name then
+      table.insert(OTHERS[name], other)
+    end
+  end
+end
+
+describe("streams out of order", function()
+  local DELTA = '{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"Hello"}}'
+  local STOP = '{"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":{"output_tokens":1}}'
+  local END = '{"type":"message_stop"}'
+
+  it("of Anthropic may begin with content", function()
+    for _, client in ipairs(OTHERS.anthropic) do
+      local bytes, failure, how = streamed(client, "anthropic", { DELTA, STOP, END })
+      assert.is_nil(failure)
+      assert.equal("clean", how)
+      assert.truthy(bytes:find('"Hello"', 1, true), client)
+    end
+  end)
+
+  it("of Anthropic fail where content follows the end of it", function()
+    local start = '{"type":"content_block_start","index":1,"content_block":{"type":"text","text":""}}'
+    for _, event in ipairs { DELTA, start } do
+      for _, client in ipairs(OTHERS.anthropic) do
+        local _, failure, how = streamed(client, "anthropic",
+          { '{"type":"message_start","message":{}}', STOP, event, END })
+        assert.equal("upstream_malformed", failure and failure.code)
+        assert.equal("error", how)
+      end
+    end
+  end)
+
+  it("of Responses fail where arguments follow the end of their call", function()
+    local item = '"output_index":0,"item":{"type":"function_call","call_id":"c","name":"f","arguments":"{}"}}'
+    for _, client in ipairs(OTHERS.openai_responses) do
+      local _, failure, how = streamed(client, "openai_responses", {
+        '{"type":"response.created","response":{}}', '{"type":"response.output_item.added",' .. item,
+        '{"type":"response.output_item.done",' .. item,
+        '{"type":"response.function_call_arguments.delta","output_index":0,"delta":"{}"}',
+        '{"type":"response.completed","response":{}}',
+      })
+      assert.equal("upstream_malformed", failure and failure.code)
+      assert.equal("error", how)
+    end
+  end)
+end)
+
+describe("histories", function()
+  local function calls(...)
+    local out = {}
+    for i, id in ipairs { ... } do
+      out[i] = ('{"id":"%s","type":"function","function":{"name":"f%d","arguments":"{}"}}'):format(id, i)
+    end
+    return '{"role":"user","content":"x"},{"role":"assistant","content":null,"tool_calls":['
+      .. table.concat(out, ",") .. "]}"
+  end
+  local function result(id, text)
+    return (',{"role":"tool","tool_call_id":"%s","content":"%s"}'):format(id, text)
+  end
+
+  local function joined(messages)
+    local c = decoded("openai_chat", '{"messages":[' .. messages .. "]}")
+    return conversation.joined(c), c
+  end
+
+  it("with an id given twice give each call its own result, once", function()
+    local turns, c = joined(calls("a", "a") .. result("a", "first") .. result("a", "second"))
+    assert.is_nil(c.ledger.refused)
+    assert.equal(3, #turns)
+    local texts = {}
+    for i, part in ipairs(turns[3].parts) do
+      texts[i] = part.name .. part.content[1].text
+    end
+    assert.same({ 'f1"first"', 'f2"second"' }, texts)
+  end)
+
+  it("with an id given twice and one result do not double it", function()
+    local turns = joined(calls("a", "a") .. result("a", "first"))
+    assert.equal(1, #turns[3].parts)
+  end)
+
+  it("with two results for one call are refused", function()
+    local _, c = joined(calls("a") .. result("a", "first") .. result("a", "second"))
+    assert.equal("messages[3]", c.ledger.refused.path)
+  end)
+
+  it("may have many thousand parts in a turn", function()
+    local many = ('{"type":"text","text":"a"},'):rep(9000)
+    local body = '{"model":"m","max_tokens":9,"messages":[{"role":"user","content":"x"},{"role":"assistant","content":['
+      .. many .. '{"type":"tool_use","id":"a","name":"f","input":{}}]},{"role":"assistant","content":"y"},'
+      .. '{"role":"user","content":[' .. many .. '{"type":"tool_result","tool_use_id":"a","content":"r"}]}]}'
+    for _, upstream in ipairs(OTHERS.anthropic) do
+      local out, c = encoded("anthropic", upstream, body)
+      assert.is_nil(c.ledger.refused)
+      local _, count = out:gsub('"a"', "")
+      assert.is_true(upstream == "openai_chat" or count >= 18000, upstream .. count)
+    end
+    local _, c = encoded("openai_chat", "anthropic", '{"model":"m","messages":[{"role":"user","content":"x"},'
+      .. '{"role":"assistant","content":[' .. many:sub(1, -2) .. "]}]}")
+    assert.is_nil(c.ledger.refused)
+  end)
+end)
+
+describe("parts without contents", function()
+  it("are refused, not sent", function()
+    for _, kind in ipairs { "image", "document" } do
+      for _, upstream in ipairs(OTHERS.anthropic) do
+        local _, c = encoded("anthropic", upstream, '{"model":"m","max_tokens":9,"messages":[{"role":"user","content":['
+          .. '{"type":"' .. kind .. '","source":{"type":"none","data":"AAAA","media_type":"image/png"}}]}]}')
+        assert.equal("messages[0].content[0]", (c.ledger.refused or { path = "" }).path:sub(1, 22), upstream)
+      end
+    end
+  end)
+end)
+
+describe("failures of a provider", function()
+  it("that are about cliproxy's key are not about the client's", function()
+    for _, kind in ipairs { "authentication_error", "permission_error" } do
+      local _, failure = streamed("openai_chat", "anthropic",
+        { '{"type":"error","error":{"type":"' .. kind .. '","message":"no"}}' })
+      assert.equal(502, failure.status)
+    end
+  end)
+
+  it("do not tell the key", function()
+    local words = '{"error":{"code":400,"message":"x-api-key: ' .. KEY .. ' is wrong, ' .. KEY .. '"}}'
+    local failed = translate_answer.failed(work_of("anthropic", "openai_chat"),
+      { status = 400, held = words, header = function() end }, "")
+    local _, broken = streamed("anthropic", "openai_chat", { words })
+    local _, whole = translate_answer.whole(work_of("anthropic", "openai_chat"), json.parse(words))
+    for _, failure in ipairs { failed, broken, whole } do
+      assert.falsy(failure.text:find(KEY, 1, true))
+      assert.truthy(failure.text:find("x-api-key: *** is wrong, ***", 1, true))
+    end
+  end)
+
+  it("have a time to wait that is a number", function()
+    local failure = translate_answer.failed(work_of("openai_chat", "gemini"), { status = 429, header = function() end,
+      held = '{"error":{"code":429,"message":"slow","details":[{"retryDelay":"99999999999999999999s"}]}}' }, "")
+    assert.equal("86400", failure.headers["retry-after"])
+  end)
+end)
+
+describe("kept reasoning", function()
+  it("is of the client's key that it was kept for", function()
+    reasoning_cache.put("ann", "call_1", { { kind = "reasoning", text = '"ann\'s"' } })
+    reasoning_cache.put("", "call_1", { { kind = "reasoning", text = '"anybody\'s"' } })
+    local function thoughts(owner)
+      local document = json.parse('{"messages":[{"role":"assistant","tool_calls":[{"id":"call_1","type":"function",'
+        .. '"function":{"name":"f","arguments":"{}"}}]}]}')
+      local c = dialects.of("openai_chat").decode_request(document, { model = "m", stream = false, owner = owner })
+      json.close(document)
+      return c.turns[1].parts[1].text
+    end
+    assert.equal('"ann\'s"', thoughts("ann"))
+    assert.equal('"anybody\'s"', thoughts(nil))
+    assert.is_nil(thoughts("bob"))
+    assert.is_nil(reasoning_cache.get("an", "ncall_1"))
+  end)
+end)
