@@ -513,6 +513,8 @@ static void a_call_may_be_freed_at_every_stage(void) {
   mock *m = MOCK(hello);
   for (int turns = -1; turns < 12; turns++) {
     record r = {0};
+    cpx_buf_init(&r.headers, SIZE_MAX); /* the answer may come within these turns */
+    cpx_buf_init(&r.body, SIZE_MAX);
     cpx_call_options o = get(m);
     char message[100];
     cpx_upstream_forget(b.up); /* a connection of its own */
