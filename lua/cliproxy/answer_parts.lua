@@ -1,6 +1,7 @@
 --- Pieces of every answer: its head, what the record learns of it, and how it breaks off.
 local attempt = require("cliproxy.attempt")
 local decide = require("cliproxy.decide")
+local dialects = require("cliproxy.dialects")
 local errors = require("cliproxy.errors")
 local headers = require("cliproxy.headers")
 local log = require("cliproxy.log")
@@ -110,7 +111,7 @@ function M.break_off(work, reply, failure)
   if not reply.is_stream then
     return exchange:abort()
   end
-  exchange:write(errors.stream_error(work.dialect, work.framing, failure, work.id))
+  exchange:write(dialects.of(work.dialect).stream_error(failure, work.id, work.framing))
   exchange:finish()
 end
 

@@ -1,4 +1,5 @@
 --- Answers of a provider that speaks another dialect than the client, given to the client in its own.
+local dialects = require("cliproxy.dialects")
 local errors = require("cliproxy.errors")
 local filters = require("cliproxy.filters")
 local headers = require("cliproxy.headers")
@@ -56,7 +57,7 @@ local function filtered(work, stream, state, bytes)
   end
   if failure then
     stream.failure = failure
-    return errors.stream_error(work.dialect, work.framing, failure, work.id)
+    return dialects.of(work.dialect).stream_error(failure, work.id, work.framing)
   end
   state.begun = state.begun or out ~= ""
   if stream.finished or stream.failure then

@@ -2,13 +2,10 @@
 --- docs/errors.md is its manual; a spec compares both.
 ---
 --- A failure is a table `{ status, code, text, param?, headers? }` made by
---- `new` or `of_fault`. The envelope is the dialect's.
-local M = {}
+--- `new` or `of_fault`. The envelope is the dialect's: `cliproxy.dialects`.
+local titles = require("cliproxy.dialects.titles")
 
--- Codecs make failures, too: they are asked for when all is loaded.
-local function dialect_of(name)
-  return require("cliproxy.dialects").of(name)
-end
+local M = {}
 
 ---@class cliproxy.Failure
 ---@field status integer
@@ -144,7 +141,7 @@ end
 ---@return cliproxy.Failure
 function M.untranslatable(context, words)
   return M.new("upstream_untranslatable", { provider = context.target.provider, text = words,
-    title = require("cliproxy.dialects").title_of(context.conversation.dialect) })
+    title = titles[context.conversation.dialect] })
 end
 
 --- What the HTTP layer found wrong with a request.
@@ -152,42 +149,6 @@ end
 ---@return cliproxy.Failure
 function M.of_fault(fault)
   return { status = fault.status, code = fault.code, text = fault.text, close = true }
-end
-
---- Answers with the failure in a dialect's envelope.
----@param exchange cliproxy.Exchange
----@param dialect string
----@param failure cliproxy.Failure
----@param id string of the request
----@param more? table<string, string> headers
-function M.answer(exchange, dialect, failure, id, more)
-  local headers = { ["content-type"] = "application/json", ["x-cliproxy-request-id"] = id }
-  for name, value in pairs(failure.headers or {}) do
-    headers[name] = value
-  end
-  for name, value in pairs(more or {}) do
-    headers[name] = value
-  end
-  return exchange:respond(failure.status, headers, M.envelope(dialect, failure, id))
-end
-
---- The failure as a body.
----@param dialect string
----@param failure cliproxy.Failure
----@param id string
----@return string
-function M.envelope(dialect, failure, id)
-  return dialect_of(dialect).envelope(failure, id)
-end
-
---- The failure as the last words of a broken stream.
----@param dialect string
----@param framing string
----@param failure cliproxy.Failure
----@param id string
----@return string
-function M.stream_error(dialect, framing, failure, id)
-  return dialect_of(dialect).stream_error(failure, id, framing)
 end
 
 return M

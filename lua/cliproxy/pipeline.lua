@@ -98,7 +98,14 @@ local function refuse(work, failure)
   if work.script_error then
     log.error(work.id .. " " .. work.script_error)
   end
-  return errors.answer(work.exchange, work.dialect, failure, work.id, work.cors)
+  local headers = { ["content-type"] = "application/json", ["x-cliproxy-request-id"] = work.id }
+  for _, more in ipairs { failure.headers or {}, work.cors or {} } do
+    for name, value in pairs(more) do
+      headers[name] = value
+    end
+  end
+  local body = dialects.of(work.dialect).envelope(failure, work.id)
+  return work.exchange:respond(failure.status, headers, body)
 end
 
 local function unknown_path(work)

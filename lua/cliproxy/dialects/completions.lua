@@ -8,8 +8,9 @@ local errors = require("cliproxy.errors")
 local json = require("cliproxy.json")
 local literal = require("cliproxy.literal")
 local text = require("cliproxy.text")
+local titles = require("cliproxy.dialects.titles")
 
-local M = { name = "completions", title = "OpenAI Completions" }
+local M = { name = "completions", title = titles.completions }
 
 local quote = text.quote
 

@@ -3,8 +3,6 @@
 --- A dialect is a table: `name`, `title`, `path(operation, model, stream)` below a provider's base URL,
 --- `framing(query)`, `envelope(failure, id)`, `stream_error(failure, id, framing)`, `is_terminal(event)`,
 --- `own_error(document)`.
-local completions = require("cliproxy.dialects.completions")
-
 local M = {}
 
 ---@class cliproxy.Dialect
@@ -30,14 +28,6 @@ end
 ---@return cliproxy.Dialect
 function M.of(name)
   return by_name[name] or error("no dialect " .. tostring(name), 2)
-end
-
---- What people call that which a client speaks: one of the dialects, or the old completions.
----@param name string of a conversation
----@return string
-function M.title_of(name)
-  local dialect = by_name[name] or name == completions.name and completions
-  return dialect and dialect.title or error("no dialect " .. tostring(name), 2)
 end
 
 return M

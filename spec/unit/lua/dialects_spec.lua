@@ -1,5 +1,6 @@
 local dialects = require("cliproxy.dialects")
 local json = require("cliproxy.json")
+local titles = require("cliproxy.dialects.titles")
 
 local failure = { status = 502, code = "upstream_closed", text = "it broke." }
 
@@ -27,16 +28,17 @@ describe("dialects", function()
   end)
 
   it("have titles, and so have the old completions", function()
-    assert.same({ "Anthropic Messages", "OpenAI Completions" }, { dialects.title_of("anthropic"),
-      dialects.title_of("completions") })
+    for _, name in ipairs(dialects.names) do
+      assert.equal(titles[name], dialects.of(name).title)
+      assert.truthy(titles[name]:find(" ", 1, true), name)
+    end
+    assert.equal("OpenAI Completions", titles.completions)
   end)
 
   it("refuse unknown names", function()
-    for _, ask in ipairs { dialects.of, dialects.title_of } do
-      assert.has_error(function()
-        ask("smalltalk")
-      end, "no dialect smalltalk")
-    end
+    assert.has_error(function()
+      dialects.of("smalltalk")
+    end, "no dialect smalltalk")
   end)
 
   it("end a broken Chat stream with an error and no [DONE]", function()

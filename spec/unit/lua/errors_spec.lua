@@ -1,3 +1,4 @@
+local dialects = require("cliproxy.dialects")
 local errors = require("cliproxy.errors")
 local json = require("cliproxy.json")
 
@@ -62,17 +63,17 @@ describe("errors", function()
   it("have OpenAI's envelope, with its names", function()
     for _, dialect in ipairs { "openai_chat", "openai_responses" } do
       assert.equal('{"error":{"message":"no route for \\"gpt-5o\\".\\n","type":"invalid_request_error","param":"model",'
-        .. '"code":"model_not_found"}}', errors.envelope(dialect, failure, "req_1"))
+        .. '"code":"model_not_found"}}', dialects.of(dialect).envelope(failure, "req_1"))
     end
   end)
 
   it("have Anthropic's envelope", function()
     assert.equal('{"type":"error","error":{"type":"not_found_error","message":"no route for \\"gpt-5o\\".\\n"},'
-      .. '"request_id":"req_1"}', errors.envelope("anthropic", failure, "req_1"))
+      .. '"request_id":"req_1"}', dialects.of("anthropic").envelope(failure, "req_1"))
   end)
 
   it("have Gemini's envelope", function()
-    local body = json.parse(errors.envelope("gemini", failure, "req_1"))
+    local body = json.parse(dialects.of("gemini").envelope(failure, "req_1"))
     assert.equal(404, body.error.code)
     assert.equal("NOT_FOUND", body.error.status)
     assert.equal("NO_ROUTE", body.error.details[1].reason)
@@ -91,17 +92,17 @@ describe("errors", function()
     }
     for status, words in pairs(expected) do
       local one = { status = status, code = "x", text = "t" }
-      assert.equal(words[1], json.parse(errors.envelope("openai_chat", one, "r")).error.type)
-      assert.equal(words[2], json.parse(errors.envelope("anthropic", one, "r")).error.type)
-      assert.equal(words[3], json.parse(errors.envelope("gemini", one, "r")).error.status)
+      assert.equal(words[1], json.parse(dialects.of("openai_chat").envelope(one, "r")).error.type)
+      assert.equal(words[2], json.parse(dialects.of("anthropic").envelope(one, "r")).error.type)
+      assert.equal(words[3], json.parse(dialects.of("gemini").envelope(one, "r")).error.status)
     end
   end)
 
   it("are JSON whatever bytes they carry", function()
     local nasty = { status = 500, code = "internal", text = 'a"\\\0\1\127\255\192\128\237\160\128 ü €\n' }
     for _, dialect in ipairs { "openai_chat", "openai_responses", "anthropic", "gemini" } do
-      assert(json.parse(errors.envelope(dialect, nasty, "r")))
-      for line in errors.stream_error(dialect, "sse", nasty, "r"):gmatch("data: ([^\r\n]+)") do
+      assert(json.parse(dialects.of(dialect).envelope(nasty, "r")))
+      for line in dialects.of(dialect).stream_error(nasty, "r", "sse"):gmatch("data: ([^\r\n]+)") do
         assert(json.parse(line))
       end
     end

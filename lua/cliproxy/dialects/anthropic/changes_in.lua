@@ -52,21 +52,25 @@ local function clear(r)
       table.remove(turns, i)
     end
   end
-  r.passing = nil
+  r.passing = false
 end
 
 --- A turn of the user or the assistant has been read.
 ---@param r cliproxy.anthropic.Reader
 ---@param turn cliproxy.Turn not yet in the conversation
 function M.turn(r, turn)
-  if turn.role == "user" and r.passing then
+  if turn.role ~= "user" then
+    r.fresh = false
+    return
+  elseif r.passing then
     clear(r)
   end
-  local last = turn.parts[#turn.parts]
+  local parts = turn.parts
+  local last = parts[#parts]
   -- Results come first: a turn of them alone is no new input.
-  r.fresh = turn.role == "user" and last ~= nil and last.kind ~= "tool_result"
+  r.fresh = last ~= nil and last.kind ~= "tool_result"
   if r.fresh and r.next_effort then
-    r.turn_effort, r.next_effort = r.next_effort, nil
+    r.turn_effort, r.next_effort = r.next_effort, false
   end
 end
 
@@ -145,8 +149,10 @@ end
 --- Tools as they are at the end of the conversation. After all messages and `tools`.
 ---@param r cliproxy.anthropic.Reader
 function M.settle_tools(r)
-  for _, added in ipairs(r.added_tools or {}) do
-    tools_in.add(r, added.node, added.path)
+  if r.added_tools then
+    for _, added in ipairs(r.added_tools) do
+      tools_in.add(r, added.node, added.path)
+    end
   end
   if r.withdrawn and next(r.withdrawn) then
     local kept = {}

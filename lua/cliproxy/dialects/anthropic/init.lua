@@ -2,31 +2,19 @@
 local answer_in = require("cliproxy.dialects.anthropic.answer_in")
 local answer_out = require("cliproxy.dialects.anthropic.answer_out")
 local json = require("cliproxy.json")
+local envelope = require("cliproxy.dialects.anthropic.envelope")
 local request_in = require("cliproxy.dialects.anthropic.request_in")
 local request_out = require("cliproxy.dialects.anthropic.request_out")
 local stream_in = require("cliproxy.dialects.anthropic.stream_in")
 local stream_out = require("cliproxy.dialects.anthropic.stream_out")
-local text = require("cliproxy.text")
+local titles = require("cliproxy.dialects.titles")
 
-local M = { name = "anthropic", title = "Anthropic Messages", main_path = "/v1/messages" }
+local M = { name = "anthropic", title = titles.anthropic, main_path = "/v1/messages" }
 
 local PATHS = {
   generate = "/v1/messages",
   count = "/v1/messages/count_tokens",
   models = "/v1/models",
-}
-
-local TYPES = {
-  [400] = "invalid_request_error",
-  [401] = "authentication_error",
-  [402] = "billing_error",
-  [403] = "permission_error",
-  [404] = "not_found_error",
-  [409] = "conflict_error",
-  [413] = "request_too_large",
-  [429] = "rate_limit_error",
-  [504] = "timeout_error",
-  [529] = "overloaded_error",
 }
 
 --- Below the provider's base URL, which does not end in /v1.
@@ -38,19 +26,11 @@ function M.framing()
   return "sse"
 end
 
--- What tells Anthropic's SDKs to send the whole conversation instead of a thread; by the field that was refused.
-local DETAILS = { thread = ',"details":{"error_code":"thread_unsupported_request","unsupported":["thread"]}' }
-
-function M.envelope(failure, id)
-  local kind = TYPES[failure.status] or (failure.status < 500 and "invalid_request_error" or "api_error")
-  local details = failure.code == "not_expressible" and DETAILS[failure.param] or ""
-  return '{"type":"error","error":{"type":"' .. kind .. '","message":' .. text.quote(failure.text) .. details
-    .. '},"request_id":' .. text.quote(id) .. "}"
-end
+M.envelope = envelope.of
 
 -- The blank line in front ends an event that broke in the middle; no message_stop follows.
 function M.stream_error(failure, id)
-  return "\n\nevent: error\ndata: " .. M.envelope(failure, id) .. "\n\n"
+  return "\n\nevent: error\ndata: " .. envelope.of(failure, id) .. "\n\n"
 end
 
 function M.is_terminal(event)

@@ -82,7 +82,6 @@ end
 local PLAIN_ROLES = { ['"user"'] = "user", ['"assistant"'] = "assistant" }
 
 function FIELDS.messages(r, document, key, value)
-  r.has_messages = true
   local list = r:node(document, key, "array", value)
   if not list then
     return
@@ -318,17 +317,16 @@ end
 
 -- Effort alone, thinking alone, or both.
 local function settle_reasoning(r)
-  local out = r.thinking
-  r.effort = r.turn_effort or r.effort
-  if r.effort and not out then
+  local out, effort = r.thinking, r.turn_effort or r.effort
+  if effort and not out then
     out = { where = "output_config.effort" }
   end
-  if r.effort and not out.off then
-    out.effort = r.effort
-  elseif r.effort then
+  if effort and not out.off then
+    out.effort = effort
+  elseif effort then
     r.ledger:drop("output_config.effort", "thinking is disabled")
   end
-  r.c.reasoning = out
+  r.c.reasoning = out or nil
 end
 
 -- The whole -----------------------------------------------------------------------------------------------------
@@ -355,12 +353,16 @@ function M.decode(document, head)
       c.ledger:warn(key --[[@as string]], "unknown to cliproxy")
     end
   end
-  if not r.has_messages then
+  if r.turn < 0 then
     r:wrong("messages", "is missing")
   end
-  settle_reasoning(r)
+  if r.thinking or r.effort or r.turn_effort then
+    settle_reasoning(r)
+  end
   changes_in.settle_tools(r)
-  tools_in.settle_choice(r)
+  if c.tool_choice then
+    tools_in.settle_choice(r)
+  end
   if r.message then
     return nil, r.message, r.param
   end

@@ -1,6 +1,7 @@
 --- A stream of events for the client, as the service sends it: one block is open at a time, indexes count from 0. What
 --- comes while the call of a tool is open, and is not of it, waits until that call ends.
 local answer_out = require("cliproxy.dialects.anthropic.answer_out")
+local envelope = require("cliproxy.dialects.anthropic.envelope")
 local text = require("cliproxy.text")
 
 local M = {}
@@ -262,8 +263,7 @@ local function ends(self, sink, measure)
       .. answer_out.usage(usage, nil, answer_out.estimate(measure.bytes))) .. event("message_stop", ""))
   end
   function sink.fail(failure)
-    local envelope = require("cliproxy.dialects.anthropic").envelope -- not at load: it requires this file
-    self.write("event: error\ndata: " .. envelope(failure, context.id) .. "\n\n")
+    self.write("event: error\ndata: " .. envelope.of(failure, context.id) .. "\n\n")
     self:silence()
   end
 end

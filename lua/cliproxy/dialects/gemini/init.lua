@@ -8,8 +8,9 @@ local request_out = require("cliproxy.dialects.gemini.request_out")
 local stream_in = require("cliproxy.dialects.gemini.stream_in")
 local stream_out = require("cliproxy.dialects.gemini.stream_out")
 local text = require("cliproxy.text")
+local titles = require("cliproxy.dialects.titles")
 
-local M = { name = "gemini", title = "Gemini generateContent", main_path = "/v1beta/models/MODEL:generateContent" }
+local M = { name = "gemini", title = titles.gemini, main_path = "/v1beta/models/MODEL:generateContent" }
 
 M.ignored = request_in.ignored
 M.decode_request = request_in.decode

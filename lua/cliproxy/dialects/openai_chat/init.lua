@@ -8,8 +8,9 @@ local request_out = require("cliproxy.dialects.openai_chat.request_out")
 local shared = require("cliproxy.dialects.openai.errors")
 local stream_in = require("cliproxy.dialects.openai_chat.stream_in")
 local stream_out = require("cliproxy.dialects.openai_chat.stream_out")
+local titles = require("cliproxy.dialects.titles")
 
-local M = { name = "openai_chat", title = "OpenAI Chat Completions", main_path = "/v1/chat/completions" }
+local M = { name = "openai_chat", title = titles.openai_chat, main_path = "/v1/chat/completions" }
 
 M.decode_request = request_in.decode
 M.encode_request = request_out.encode

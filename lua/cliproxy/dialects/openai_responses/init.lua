@@ -8,8 +8,9 @@ local shared = require("cliproxy.dialects.openai.errors")
 local stream_in = require("cliproxy.dialects.openai_responses.stream_in")
 local stream_out = require("cliproxy.dialects.openai_responses.stream_out")
 local text = require("cliproxy.text")
+local titles = require("cliproxy.dialects.titles")
 
-local M = { name = "openai_responses", title = "OpenAI Responses", main_path = "/v1/responses" }
+local M = { name = "openai_responses", title = titles.openai_responses, main_path = "/v1/responses" }
 
 M.decode_request = request_in.decode
 M.encode_request = request_out.encode
