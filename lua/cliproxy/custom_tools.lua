@@ -1,13 +1,13 @@
---- Tools of free text for providers that have none: each becomes a function with one member, `input`, and its calls become
---- free text again on the way back. A grammar is told in the description; nobody enforces it. So this is only done
---- where the operator wants it (`caps.custom_tools_as_functions`).
+--- Tools of free text for providers that have none: each becomes a function with one member, `input`, and its calls
+--- become free text again on the way back. A grammar is told in the description; nobody enforces it. So this is only
+--- done where the operator wants it (`caps.custom_tools_as_functions`).
 local json = require("cliproxy.json")
 local literal = require("cliproxy.literal")
 
 local M = {}
 
-local SCHEMA = '{"type":"object","properties":{"input":{"type":"string","description":"the input as it is, without quotes '
-  .. 'or escapes of its own"}},"required":["input"],"additionalProperties":false}'
+local SCHEMA = '{"type":"object","properties":{"input":{"type":"string","description":"the input as it is, without '
+  .. 'quotes or escapes of its own"}},"required":["input"],"additionalProperties":false}'
 
 -- The grammar of a tool, in either of OpenAI's forms.
 local function grammar_of(tool)
@@ -92,8 +92,8 @@ function M.raise(answer, lowered)
   end
 end
 
---- A sink in front of another one: fragments of such calls are kept until the call ends, since only then it is known what
---- of them is the text.
+--- A sink in front of another one: fragments of such calls are kept until the call ends, since only then it is known
+--- what of them is the text.
 ---@param sink cliproxy.Sink edited
 ---@param lowered table<string, boolean>
 ---@return cliproxy.Sink
