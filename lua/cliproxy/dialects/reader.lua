@@ -5,7 +5,7 @@ local json = require("cliproxy.json")
 local M = {}
 
 local byte, find, sub = string.byte, string.find, string.sub
-local QUOTE = byte('"')
+local BRACE, QUOTE = byte("{"), byte('"')
 
 ---@class cliproxy.Reader of one request
 ---@field c cliproxy.Conversation
@@ -72,6 +72,10 @@ Reader.take = take
 ---@param key string
 ---@return cliproxy.Literal?
 function Reader:literal(node, key)
+  local raw = json.raw(node, key)
+  if raw == nil or byte(raw) == QUOTE then
+    return raw
+  end
   return take(self, node, key, '"', "a string")
 end
 
@@ -138,6 +142,10 @@ end
 ---@param key string
 ---@return cliproxy.JsonText?
 function Reader:object(node, key)
+  local raw = json.raw(node, key)
+  if raw == nil or byte(raw) == BRACE then
+    return raw
+  end
   return take(self, node, key, "{", "an object")
 end
 
