@@ -42,28 +42,40 @@ local function target_of(work, dialect)
   }
 end
 
--- An estimate is asked for at most once an answer, and of most answers never.
-local function estimator(c, target)
-  local known
+-- Functions of a context that few answers ask for: made when they are.
+local MADE = {}
+
+function MADE.estimate(context)
+  local target, known = context.target, nil
   return function()
-    known = known or token_estimate.request(c, target.dialect, target.model)
+    known = known or token_estimate.request(context.conversation, target.dialect, target.model)
     return known
   end
 end
 
-local function context_of(work, c, target)
-  local function remember(call_id, parts)
+function MADE.remember(context)
+  local target = context.target
+  return function(call_id, parts)
     for _, part in ipairs(parts) do
       if part.state and not part.state.origin then
         part.state.origin = { dialect = target.dialect, provider = target.provider, model = target.model }
       end
     end
-    reasoning_cache.put(work.key or "", call_id, parts)
+    reasoning_cache.put(context.owner, call_id, parts)
   end
-  return {
-    id = work.id, conversation = c, target = target, framing = work.framing, remember = remember,
-    estimate = estimator(c, target),
-  }
+end
+
+local CONTEXT = {
+  __index = function(context, key)
+    local fn = MADE[key] and MADE[key](context)
+    context[key] = fn
+    return fn
+  end,
+}
+
+local function context_of(work, c, target)
+  return setmetatable({ id = work.id, conversation = c, target = target, framing = work.framing,
+    owner = work.key or "" }, CONTEXT)
 end
 
 --- What the ledger holds, as a failure or as warnings for the client.
