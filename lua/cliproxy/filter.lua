@@ -1,13 +1,12 @@
 --- Loads filter scripts, holds them to their contract, and makes of `filters` in config.lua the ordered list that runs.
 local config_source = require("cliproxy.config_source")
+local contract = require("cliproxy.contract")
 local declared_options = require("cliproxy.declared_options")
 local fields = require("cliproxy.config_fields")
 local glob = require("cliproxy.glob")
 local nearest = require("cliproxy.nearest")
 local options = require("cliproxy.options")
-local plain = require("cliproxy.plain")
 local provider = require("cliproxy.provider")
-local system = require("cliproxy.system")
 
 local M = {}
 
@@ -112,49 +111,14 @@ end
 ---@param findings cliproxy.Findings
 ---@return cliproxy.Part? with `checked`; nil when it did not load or is wrong
 function M.load(loader, name, findings)
-  local path = M.path(name)
-  local part, message = loader:run(path)
-  if not part then
-    findings:add_text(message, path)
-    return nil
-  elseif part.checked then
-    return part
-  end
-  if type(part.value) ~= "table" then
-    findings:add({ file = path, message = "expected `return { … }` at its end, found " .. options.show(part.value) })
-    return nil
-  end
-  local raw, problem = plain.copy(part.value)
-  if not raw then
-    findings:add({ file = path, message = problem })
-    return nil
-  end
-  local text = loader.files:read(part.file)
-  local before = #findings.messages
-  local facts = examine(raw, part, findings:scope(path, config_source.lazy(text)))
-  if #findings.messages > before then
-    return nil
-  end
-  part.checked = facts
-  return part
+  return contract.load(loader, M.path(name), findings, examine)
 end
 
 --- Names of the filters there are.
 ---@param loader cliproxy.Loader
 ---@return string[]
 function M.available(loader)
-  local found, seen = {}, {}
-  for _, folder in ipairs(loader.files:folders()) do
-    for _, file in ipairs(system.list(folder .. "/providers/filters") or {}) do
-      local name = file:match("^([%w_-]+)%.lua$")
-      if name and not seen[name] then
-        seen[name] = true
-        found[#found + 1] = name
-      end
-    end
-  end
-  table.sort(found)
-  return found
+  return contract.available(loader, "providers/filters")
 end
 
 -- The list in config.lua ----------------------------------------------------------------------------------------
@@ -172,28 +136,6 @@ local function find(name, path, context)
   end
 end
 
-local function set_of(list)
-  local set = {}
-  for _, item in ipairs(list) do
-    set[item] = true
-  end
-  return set
-end
-
--- Names that must be there: a condition that can never hold is a slip.
-local function check_known(list, known, what, path, scope)
-  for i, name in ipairs(list or {}) do
-    if not known[name] then
-      local all = options.sorted_keys(known)
-      local hint = nearest.hint(name, all)
-      if hint == "" then
-        hint = #all > 0 and "; there are " .. table.concat(all, ", ") or "; there is none"
-      end
-      scope:fail(config_source.join(path, i), ("%s called %s%s"):format(what, options.show(name), hint))
-    end
-  end
-end
-
 local function read_when(raw, path, context)
   local scope = context.scope
   if type(raw) ~= "table" or scope.is_missing(raw) then
@@ -206,11 +148,13 @@ local function read_when(raw, path, context)
   for _, key in ipairs(context.config.api_keys) do
     keys[key.name] = true
   end
-  check_known(checked.provider, context.instances, "no provider is", config_source.join(path, "provider"), scope)
-  check_known(checked.key, keys, "no key of api_keys is", config_source.join(path, "key"), scope)
+  -- A condition that can never hold is a slip.
+  options.check_known(checked.provider, context.instances, "no provider is", config_source.join(path, "provider"),
+    scope)
+  options.check_known(checked.key, keys, "no key of api_keys is", config_source.join(path, "key"), scope)
   local when = { model = checked.model }
   for _, name in ipairs({ "client", "provider", "key" }) do
-    when[name] = checked[name] and set_of(checked[name])
+    when[name] = checked[name] and options.set(checked[name])
   end
   return when
 end

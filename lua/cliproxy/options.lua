@@ -248,6 +248,36 @@ function M.sorted_keys(map)
   return keys
 end
 
+--- The items of a list as keys.
+---@param list? any[]
+---@return table<any, boolean>
+function M.set(list)
+  local set = {}
+  for _, item in ipairs(list or {}) do
+    set[item] = true
+  end
+  return set
+end
+
+--- Reports the names in a list that stand for nothing.
+---@param list? string[]
+---@param known table<string, any> by name
+---@param what string completes "… called NAME": "no provider is"
+---@param path string of the list
+---@param scope cliproxy.Scope
+function M.check_known(list, known, what, path, scope)
+  for i, name in ipairs(list or {}) do
+    if not known[name] then
+      local all = M.sorted_keys(known)
+      local hint = nearest.hint(name, all)
+      if hint == "" then
+        hint = #all > 0 and "; there are " .. table.concat(all, ", ") or "; there is none"
+      end
+      scope:fail(source.join(path, i), ("%s called %s%s"):format(what, M.show(name), hint))
+    end
+  end
+end
+
 local function one_of(field, value)
   for _, allowed in ipairs(field.one_of) do
     if allowed == value then

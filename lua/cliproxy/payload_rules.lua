@@ -4,7 +4,6 @@ local config_source = require("cliproxy.config_source")
 local env = require("cliproxy.env")
 local fields = require("cliproxy.config_fields")
 local json = require("cliproxy.json")
-local nearest = require("cliproxy.nearest")
 local options = require("cliproxy.options")
 local provider = require("cliproxy.provider")
 
@@ -172,30 +171,9 @@ local function read_edits(raw, at, scope, is_default)
   return edits
 end
 
-local function set_of(list)
-  local set = {}
-  for _, item in ipairs(list or {}) do
-    set[item] = true
-  end
-  return set
-end
-
-local function check_known(list, known, what, at, scope)
-  for i, name in ipairs(list or {}) do
-    if not known[name] then
-      local all = options.sorted_keys(known)
-      local hint = nearest.hint(name, all)
-      if hint == "" then
-        hint = #all > 0 and "; there are " .. table.concat(all, ", ") or "; there is none"
-      end
-      scope:fail(config_source.join(at, i), ("no %s is called %s%s"):format(what, options.show(name), hint))
-    end
-  end
-end
-
 -- The named dialects, and those that scripts carry themselves.
 local function dialects_of(instances)
-  local known = set_of(provider.DIALECTS)
+  local known = options.set(provider.DIALECTS)
   for _, instance in pairs(instances) do
     if instance.own then
       known[instance.provider.name] = true
@@ -209,13 +187,14 @@ local function compile_rule(raw, at, scope, instances)
   if raw.defaults == nil and raw.overrides == nil and raw.remove == nil then
     scope:fail(at, "does nothing: it needs one of defaults, overrides and remove")
   end
-  check_known(checked.dialect, dialects_of(instances), "dialect", config_source.join(at, "dialect"), scope)
-  check_known(checked.provider, instances, "provider", config_source.join(at, "provider"), scope)
+  options.check_known(checked.dialect, dialects_of(instances), "no dialect is", config_source.join(at, "dialect"),
+    scope)
+  options.check_known(checked.provider, instances, "no provider is", config_source.join(at, "provider"), scope)
   local rule = {
     models = checked.model,
-    dialects = checked.dialect and set_of(checked.dialect),
-    providers = checked.provider and set_of(checked.provider),
-    operations = set_of(checked.operation),
+    dialects = checked.dialect and options.set(checked.dialect),
+    providers = checked.provider and options.set(checked.provider),
+    operations = options.set(checked.operation),
     defaults = read_edits(raw.defaults, config_source.join(at, "defaults"), scope, true),
     overrides = read_edits(raw.overrides, config_source.join(at, "overrides"), scope),
     remove = {},

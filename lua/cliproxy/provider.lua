@@ -1,12 +1,11 @@
 --- Loads a provider script and holds it to the contract: which fields there are, what they hold, which hooks it has.
 --- What this finds is found once a generation; requests only look at the result.
 local config_source = require("cliproxy.config_source")
+local contract = require("cliproxy.contract")
 local declared_options = require("cliproxy.declared_options")
 local fields = require("cliproxy.config_fields")
 local glob = require("cliproxy.glob")
 local options = require("cliproxy.options")
-local plain = require("cliproxy.plain")
-local system = require("cliproxy.system")
 
 local M = {}
 
@@ -145,14 +144,6 @@ local function any(raw, names)
   return false
 end
 
-local function set_of(list)
-  local set = {}
-  for _, item in ipairs(list or {}) do
-    set[item] = true
-  end
-  return set
-end
-
 ---@param raw table a plain copy
 ---@param part cliproxy.Part
 ---@param scope cliproxy.Scope
@@ -180,7 +171,7 @@ local function examine(raw, part, scope)
     options = all,
     account = account,
     speaks = checked.dialects or {},
-    dialects = set_of(checked.dialects),
+    dialects = options.set(checked.dialects),
     caps = checked.caps,
     owners = owners_of(raw, part.path),
     hooks = any(raw, PER_REQUEST),
@@ -195,50 +186,14 @@ end
 ---@param findings cliproxy.Findings
 ---@return cliproxy.Part? with `checked`; nil when it did not load or is wrong
 function M.load(loader, script, findings)
-  local path = ("providers/%s.lua"):format(script)
-  local part, message = loader:run(path)
-  if not part then
-    findings:add_text(message, path)
-    return nil
-  end
-  if part.checked then
-    return part
-  end
-  if type(part.value) ~= "table" then
-    findings:add({ file = path, message = "expected `return { … }` at its end, found " .. options.show(part.value) })
-    return nil
-  end
-  local raw, problem = plain.copy(part.value)
-  if not raw then
-    findings:add({ file = path, message = problem })
-    return nil
-  end
-  local text = loader.files:read(part.file)
-  local before = #findings.messages
-  local facts = examine(raw, part, findings:scope(path, config_source.lazy(text)))
-  if #findings.messages > before then
-    return nil
-  end
-  part.checked = facts
-  return part
+  return contract.load(loader, ("providers/%s.lua"):format(script), findings, examine)
 end
 
 --- Names of the scripts there are, for "did you mean".
 ---@param loader cliproxy.Loader
 ---@return string[]
 function M.available(loader)
-  local names, seen = {}, {}
-  for _, folder in ipairs(loader.files:folders()) do
-    for _, file in ipairs(system.list(folder .. "/providers") or {}) do
-      local name = file:match("^([%w_-]+)%.lua$")
-      if name and not seen[name] then
-        seen[name] = true
-        names[#names + 1] = name
-      end
-    end
-  end
-  table.sort(names)
-  return names
+  return contract.available(loader, "providers")
 end
 
 --- The plain ids among patterns.
