@@ -237,13 +237,8 @@ end
 ---@param body string
 function M.give_own(work, body)
   work.status = 200
-  local head = {}
-  for name, value in next, head_of(work, false) do
-    head[name] = value
-  end
-  head["content-type"] = "application/json"
   begun(work)
-  work.exchange:respond(200, head, body)
+  work.exchange:respond(200, head_of(work, false, "application/json"), body)
 end
 
 return M

@@ -14,6 +14,9 @@ local find = string.find
 -- Of most answers these are all the headers of our own. Filled in and read at once: nothing waits in between.
 local PLAIN = { ["x-cliproxy-request-id"] = "" }
 local STREAMED = { ["x-cliproxy-request-id"] = "", ["cache-control"] = "no-cache", ["x-accel-buffering"] = "no" }
+local PLAIN_MADE = { ["x-cliproxy-request-id"] = "", ["content-type"] = "" }
+local STREAMED_MADE = { ["x-cliproxy-request-id"] = "", ["content-type"] = "", ["cache-control"] = "no-cache",
+  ["x-accel-buffering"] = "no" }
 
 -- Of a header's value only so much is of use, and only visible characters may stand in it.
 local WARNINGS_MAX = 4096
@@ -26,15 +29,22 @@ end
 --- Our own headers of an answer; the provider's pass beside them. To be used before anything waits.
 ---@param work cliproxy.Work
 ---@param is_stream boolean
+---@param content_type? string of a body that is made here
 ---@return table<string, string>
-function M.head_of(work, is_stream)
+function M.head_of(work, is_stream, content_type)
   local asked = work.model
   if asked == work.target.model and not (work.warnings or work.show or work.cors or work.estimated) then
-    local head = is_stream and STREAMED or PLAIN
+    local head
+    if content_type then
+      head = is_stream and STREAMED_MADE or PLAIN_MADE
+      head["content-type"] = content_type
+    else
+      head = is_stream and STREAMED or PLAIN
+    end
     head["x-cliproxy-request-id"] = work.id
     return head
   end
-  local head = { ["x-cliproxy-request-id"] = work.id }
+  local head = { ["x-cliproxy-request-id"] = work.id, ["content-type"] = content_type }
   if is_stream then
     head["cache-control"] = "no-cache"
     head["x-accel-buffering"] = "no"
@@ -68,10 +78,10 @@ end
 function M.own_head(work, reply, content_type, is_stream)
   local head = {}
   headers.copy_down(reply:headers(), head)
-  for name, value in next, M.head_of(work, is_stream) do
+  for name, value in next, M.head_of(work, is_stream, content_type) do
     head[name] = value
   end
-  head["content-type"], head["content-encoding"] = content_type, nil
+  head["content-encoding"] = nil
   return head
 end
 

@@ -22,13 +22,8 @@ local function send_whole(work, reply, body)
     end
   end
   parts.note_usage(work, reply)
-  local head = {}
-  for name, value in next, parts.head_of(work, false) do
-    head[name] = value
-  end
-  head["content-type"] = "application/json"
   local exchange = work.exchange
-  exchange:start(200, head, #body, reply, headers.without_body)
+  exchange:start(200, parts.head_of(work, false, "application/json"), #body, reply, headers.without_body)
   parts.begun(work)
   exchange:write(body)
   exchange:finish()
@@ -36,11 +31,7 @@ end
 
 -- A stream's head to the client.
 local function start(work, reply)
-  local head = {}
-  for name, value in next, parts.head_of(work, true) do
-    head[name] = value
-  end
-  head["content-type"], head["content-encoding"] = reframe.content_type(work.framing), nil
+  local head = parts.head_of(work, true, reframe.content_type(work.framing))
   work.exchange:start(200, head, nil, reply, headers.without_body)
   parts.begun(work)
 end

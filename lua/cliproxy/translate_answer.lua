@@ -103,9 +103,10 @@ end
 ---@return string? body
 ---@return cliproxy.Failure? failure
 function M.whole(work, document)
-  if json.kind(document) ~= "object" and json.kind(document) ~= "array" then
+  local kind = json.kind(document)
+  if kind ~= "object" and kind ~= "array" then
     return nil, errors.new("upstream_malformed", { provider = work.target.instance.name,
-      title = work.translation.upstream.title or "an answer", text = "it is " .. tostring(json.kind(document)) })
+      title = work.translation.upstream.title or "an answer", text = "it is " .. tostring(kind) })
   end
   local answer, failure = decode(work, document)
   if not answer then
