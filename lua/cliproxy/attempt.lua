@@ -51,11 +51,13 @@ function M.guarded(work, hook, fn, ...)
   return false, M.script_failure(work, hook, a)
 end
 
---- The body that a hook left as text or document; a failure where it is neither and no JSON.
+--- The body that a hook left as text or document; a failure where it is neither and no JSON. A translated one that it
+--- did not look at is no document yet, and need not become one.
 local function encode_body(call, instance, hook)
-  local kind = type(call.body)
+  local body = rawget(call, "body")
+  local kind = type(body)
   if kind == "table" then
-    local ok, bytes = pcall(json.encode, call.body)
+    local ok, bytes = pcall(json.encode, body)
     if ok then
       call.body = bytes
       return nil
