@@ -1,274 +1,13 @@
---- A provider's completion as an answer; also the words that its streams share with it. Servers that are compatible
---- differ in much: lists of parts as content, thoughts under several names, ends that OpenAI has not.
-local errors = require("cliproxy.errors")
+--- A provider's completion as an answer.
 local json = require("cliproxy.json")
 local literal = require("cliproxy.literal")
-local upstream_error = require("cliproxy.upstream_error")
+local words_in = require("cliproxy.dialects.openai_chat.words_in")
 
 local M = {}
 
-local TITLE = "OpenAI Chat Completions"
-
-local floor, type = math.floor, type
+local type = type
 local kind_of, members, null, pick = json.kind, json.members, json.null, json.pick
-
----@param context cliproxy.Context
----@param words string
----@return cliproxy.Failure
-function M.malformed(context, words)
-  return errors.new("upstream_malformed", { provider = context.target.provider, title = TITLE, text = words })
-end
-
-M.untranslatable = errors.untranslatable
-
----@param context cliproxy.Context
----@param words string
----@return cliproxy.Failure
-function M.unfinished(context, words)
-  return errors.new("upstream_unfinished", { provider = context.target.provider, text = words })
-end
-
-local function object(value)
-  return kind_of(value) == "object" and value or nil
-end
-
-local function list(value)
-  return kind_of(value) == "array" and value or nil
-end
-
---- A string that is not empty.
-local function word(value)
-  return type(value) == "string" and value ~= "" and value or nil
-end
-
-local function whole(value)
-  if type(value) == "number" and value >= 0 and value < 2 ^ 53 then
-    return floor(value)
-  end
-end
-
--- Failures ------------------------------------------------------------------------------------------------------
-
-local function status_word(failed)
-  for _, key in ipairs { "code", "status_code", "status", "type" } do
-    local value = failed[key]
-    if (type(value) == "string" or type(value) == "number") and upstream_error.status_of(value) ~= 502 then
-      return value
-    end
-  end
-end
-
---- What a server says under `error`: an object, or the message alone.
----@param context cliproxy.Context
----@param failed any
----@return cliproxy.Failure
-function M.failure(context, failed)
-  local message, code = word(failed), nil
-  failed = object(failed)
-  if failed then
-    message, code = word(failed.message), status_word(failed)
-  end
-  return upstream_error.of_event(context.target, message, code)
-end
-
--- Words ---------------------------------------------------------------------------------------------------------
-
----@param document cliproxy.json.Node
----@return { id?: string, model?: string, created?: integer }
-function M.head(document)
-  local id, model, created = pick(document, "id", "model", "created")
-  return { id = word(id), model = word(model), created = created and whole(created) }
-end
-
-local function counts(input, output, total, cached, written, hit, thought)
-  input, output, total = input and whole(input), output and whole(output), total and whole(total)
-  -- Some servers count thoughts beside the completion; their total tells.
-  if total and input and output and total > input + output then
-    output = total - input
-  end
-  return {
-    input = input, output = output, reasoning = thought and whole(thought),
-    cached = cached and whole(cached) or hit and whole(hit), cache_written = written and whole(written),
-  }
-end
-
---- The counts of an answer or a chunk: some servers have them in a place of their own.
----@param document cliproxy.json.Node
----@param choice? cliproxy.json.Node
----@return cliproxy.TokenUsage?
-function M.usage(document, choice)
-  local usage, groq = pick(document, "usage", "x_groq.usage")
-  usage = object(usage) or object(groq) or object((pick(choice, "usage")))
-  return usage and counts(pick(usage, "prompt_tokens", "completion_tokens", "total_tokens",
-    "prompt_tokens_details.cached_tokens", "prompt_tokens_details.cache_write_tokens", "prompt_cache_hit_tokens",
-    "completion_tokens_details.reasoning_tokens"))
-end
-
---- The client's name of a tool.
----@param context cliproxy.Context
----@param name string
----@return string
-function M.tool_name(context, name)
-  return context.conversation.names[name] or name
-end
-
---- The id of a call; one of our own where the server gives none, or that of another call.
----@param context cliproxy.Context
----@param ids table<string, boolean> of the calls before it; it is added
----@param id? string
----@param i integer its place, from 1
----@return string
-function M.unique_id(context, ids, id, i)
-  if not id or ids[id] then
-    id = "call_" .. context.id:gsub("^req_", "") .. "_" .. i
-  end
-  ids[id] = true
-  return id
-end
-
---- Sources of a text; nil: none.
----@param message cliproxy.json.Node a message or delta
----@return cliproxy.Citation[]?
-function M.citations(message)
-  local out
-  if list(message.annotations) then
-    for _, annotation in json.each(message.annotations) do
-      local cited = object(annotation) and object(annotation.url_citation)
-      local url = cited and literal.read(cited, "url")
-      if url then
-        out = out or {}
-        out[#out + 1] = { kind = "url", url = url, title = literal.read(cited, "title"),
-          from = whole(cited.start_index), to = whole(cited.end_index) }
-      end
-    end
-  end
-  return out
-end
-
--- Content -------------------------------------------------------------------------------------------------------
-
--- The texts in a list of objects, as they follow each other.
-local function texts(node, key)
-  local out = {}
-  for _, part in json.each(node) do
-    local shown = object(part) and (literal.read(part, key) or literal.read(part, "summary"))
-    if shown and shown ~= '""' then
-      out[#out + 1] = shown
-    end
-  end
-  return out[1] and literal.concat(out)
-end
-
---- The thoughts in a message or delta; nil: none. The same text may stand there under two names. What OpenRouter has
---- beside it in reasoning_details, signed or encrypted, is left out: it comes in pieces, some of them behind the calls
---- that they belong to.
----@param message cliproxy.json.Node
----@return cliproxy.Literal?
-function M.reasoning(message)
-  local shown = literal.read(message, "reasoning_content")
-  if shown and #shown > 2 then
-    return shown
-  end
-  shown = literal.read(message, "reasoning")
-  if shown and #shown > 2 then
-    return shown
-  end
-  return list(message.reasoning_details) and texts(message.reasoning_details, "text") or nil
-end
-
-local PARTS = {}
-
-function PARTS.text(part, tell)
-  tell("text", literal.read(part, "text"))
-end
-
-function PARTS.refusal(part, tell)
-  tell("refusal", literal.read(part, "refusal"))
-end
-
--- Mistral's thoughts.
-function PARTS.thinking(part, tell)
-  tell("reasoning", list(part.thinking) and texts(part.thinking, "text") or literal.read(part, "thinking"))
-end
-
--- Mistral's marks of sources: numbers that only its own documents explain.
-function PARTS.reference() end
-
---- Content that is a list: `tell` is called with a kind and a text for each part.
----@param context cliproxy.Context
----@param content cliproxy.json.Node
----@param tell fun(kind: "text"|"refusal"|"reasoning", shown: cliproxy.Literal?)
----@return cliproxy.Failure?
-function M.each_part(context, content, tell)
-  for _, part in json.each(content) do
-    local kind = object(part) and part.type
-    local read = PARTS[kind or 0]
-    if not read then
-      return M.untranslatable(context, ("a part of type %q in a message"):format(tostring(kind)))
-    end
-    read(part, tell)
-  end
-end
-
---- What no other dialect has in an answer: speech, pictures.
----@param context cliproxy.Context
----@param message cliproxy.json.Node
----@return cliproxy.Failure?
-function M.foreign(context, message)
-  if json.present(message.audio) then
-    return M.untranslatable(context, "a spoken answer")
-  elseif list(message.images) and #message.images > 0 then
-    return M.untranslatable(context, "pictures in an answer")
-  end
-end
-
--- The end -------------------------------------------------------------------------------------------------------
-
-local STOPS = {
-  stop = "end", length = "length", tool_calls = "tool_calls", function_call = "tool_calls", content_filter = "filter",
-  -- Of servers that are compatible.
-  eos = "end", eos_token = "end", end_turn = "end", STOP = "end", stop_sequence = "end",
-  max_tokens = "length", MAX_TOKENS = "length", model_length = "length",
-  tool_use = "tool_calls", safety = "filter", SAFETY = "filter",
-}
-
--- The sequence of the request that vLLM says it stopped at.
-local function sequence_of(context, choice)
-  local found = literal.read(choice, "stop_reason")
-  for _, asked in ipairs(found and context.conversation.stop or {}) do
-    if literal.text(asked) == literal.text(found) then
-      return found
-    end
-  end
-end
-
---- Why an answer ended.
----@param context cliproxy.Context
----@param finish any `finish_reason`
----@param called boolean a call is there
----@param refused boolean a refusal is there
----@return cliproxy.Stop? stop
----@return cliproxy.Failure? failure
-function M.stop(context, finish, called, refused)
-  local stop = STOPS[finish]
-  if not stop then
-    return nil, M.untranslatable(context, ("an end with the reason %q"):format(tostring(finish)))
-  elseif stop == "length" or stop == "filter" then
-    return stop
-  end
-  return called and "tool_calls" or refused and "refusal" or "end"
-end
-
---- Which stop sequence ended it, where the server says so.
----@param context cliproxy.Context
----@param choice cliproxy.json.Node
----@return cliproxy.Literal?
-function M.sequence(context, choice)
-  return context.conversation.stop and choice.stop_reason ~= nil and choice.finish_reason == "stop"
-    and sequence_of(context, choice) or nil
-end
-
--- Whole answers -------------------------------------------------------------------------------------------------
+local object, list, word, whole = words_in.object, words_in.list, words_in.word, words_in.whole
 
 -- Fills in the arguments: text, or the object itself from servers that have it so.
 local function read_arguments(part, inner, key)
@@ -285,10 +24,10 @@ local function read_call(context, call, ids, i)
   local inner = custom or object(call) and object(call["function"])
   local name = inner and word(inner.name)
   if not name then
-    return nil, M.malformed(context, "a call without a name")
+    return nil, words_in.malformed(context, "a call without a name")
   end
-  local part = { kind = "tool_call", id = M.unique_id(context, ids, word(call.id), i),
-    name = M.tool_name(context, name), custom = custom and true or nil }
+  local part = { kind = "tool_call", id = words_in.unique_id(context, ids, word(call.id), i),
+    name = words_in.tool_name(context, name), custom = custom and true or nil }
   read_arguments(part, inner, custom and "input" or "arguments")
   return part
 end
@@ -309,9 +48,10 @@ local function read_calls(context, message, parts)
   if old then
     local name = word(old.name)
     if not name then
-      return M.malformed(context, "a call without a name")
+      return words_in.malformed(context, "a call without a name")
     end
-    local part = { kind = "tool_call", id = M.unique_id(context, ids, nil, 1), name = M.tool_name(context, name) }
+    local part = { kind = "tool_call", id = words_in.unique_id(context, ids, nil, 1),
+      name = words_in.tool_name(context, name) }
     read_arguments(part, old, "arguments")
     parts[#parts + 1] = part
   end
@@ -326,14 +66,14 @@ end
 -- Content that is no string.
 local function read_content(context, content, parts)
   if kind_of(content) == "array" then
-    return M.each_part(context, content, function(kind, shown)
+    return words_in.each_part(context, content, function(kind, shown)
       add(parts, kind, shown)
     end)
   end
 end
 
 local function cite(message, parts)
-  local citations = M.citations(message)
+  local citations = words_in.citations(message)
   for i = #parts, 1, -1 do
     if parts[i].kind == "text" then
       parts[i].citations = citations
@@ -370,14 +110,14 @@ local function read_message(context, message)
     "content", "refusal", "tool_calls", "function_call", "reasoning_content", "reasoning", "reasoning_details",
     "audio", "images", "annotations")
   if not n then
-    return nil, M.malformed(context, "its choice has no message")
+    return nil, words_in.malformed(context, "its choice has no message")
   end
   local parts, failure = {}, nil
   if thoughts or reasoning or details then
-    add(parts, "reasoning", M.reasoning(message))
+    add(parts, "reasoning", words_in.reasoning(message))
   end
   if audio ~= nil or images then
-    failure = M.foreign(context, message)
+    failure = words_in.foreign(context, message)
   end
   if not failure and type(content) == "string" then
     add(parts, "text", content)
@@ -404,16 +144,16 @@ local function usage_of(document, choice)
     "usage.prompt_tokens_details.cache_write_tokens", "usage.prompt_cache_hit_tokens",
     "usage.completion_tokens_details.reasoning_tokens")
   if input and output then
-    return counts(input, output, total, cached, written, hit, thought)
+    return words_in.counts(input, output, total, cached, written, hit, thought)
   end
-  return M.usage(document, choice or choice_of(document))
+  return words_in.usage(document, choice or choice_of(document))
 end
 
 -- Why it ended; a whole answer is whole without a reason, too.
 local function stop_of(context, document, choice, finish, parts)
-  local stop, failure = M.stop(context, word(finish) or "stop", has(parts, "tool_call"), has(parts, "refusal"))
+  local stop, failure = words_in.stop(context, word(finish) or "stop", has(parts, "tool_call"), has(parts, "refusal"))
   if stop == "end" and context.conversation.stop then
-    local sequence = M.sequence(context, choice or choice_of(document))
+    local sequence = words_in.sequence(context, choice or choice_of(document))
     return sequence and "stop_sequence" or "end", nil, sequence
   end
   return stop, failure
@@ -429,23 +169,23 @@ function M.decode(document, context)
     document = document[1] -- an error of Gemini's compatible server
   end
   if kind_of(document) ~= "object" then
-    return nil, M.malformed(context, "it is no object")
+    return nil, words_in.malformed(context, "it is no object")
   end
   local id, model, created, failed, index, message, finish, broken = pick(document, "id", "model", "created", "error",
     "choices.1.index", "choices.1.message", "choices.1.finish_reason", "choices.1.error")
   if failed ~= nil then
-    return nil, M.failure(context, failed)
+    return nil, words_in.failure(context, failed)
   end
   local choice
   if index ~= 0 or message == nil then
     choice = choice_of(document)
     message, finish, broken = pick(choice, "message", "finish_reason", "error")
     if not choice then
-      return nil, M.malformed(context, "it has no choices")
+      return nil, words_in.malformed(context, "it has no choices")
     end
   end
   if broken ~= nil then
-    return nil, M.failure(context, broken)
+    return nil, words_in.failure(context, broken)
   end
   local parts, failure = read_message(context, message)
   if not parts then

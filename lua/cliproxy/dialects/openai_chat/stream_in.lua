@@ -1,9 +1,9 @@
 --- The chunks of a provider's stream, told to a sink. Calls are known by their index, or by their id where a server
 --- gives none; they may come whole or in fragments, one after the other or mixed. Why the answer ended is told when the
 --- stream ends: counts, and errors, may follow the chunk that says it.
-local answer_in = require("cliproxy.dialects.openai_chat.answer_in")
 local json = require("cliproxy.json")
 local literal = require("cliproxy.literal")
+local words_in = require("cliproxy.dialects.openai_chat.words_in")
 
 local M = {}
 
@@ -41,7 +41,7 @@ end
 
 local function start(self, document)
   self.started = true
-  local head = answer_in.head(document)
+  local head = words_in.head(document)
   head.usage = self.usage
   self.sink.start(head)
 end
@@ -71,8 +71,8 @@ end
 local function tell_call(self, entry)
   self.told = self.told + 1
   entry.i = self.told
-  local id = answer_in.unique_id(self.context, self.ids, entry.id, entry.i)
-  local name = answer_in.tool_name(self.context, entry.name)
+  local id = words_in.unique_id(self.context, self.ids, entry.id, entry.i)
+  local name = words_in.tool_name(self.context, entry.name)
   self.sink.tool_start(entry.i, { id = id, name = name, custom = entry.custom })
   for _, fragment in ipairs(entry.parts) do
     self.sink.tool_delta(entry.i, fragment)
@@ -169,9 +169,9 @@ end
 
 -- What is in a delta beside a text. `content` is its value, where that is no string.
 local function read_more(self, delta, content)
-  local failure = answer_in.foreign(self.context, delta)
+  local failure = words_in.foreign(self.context, delta)
   if not failure and kind_of(content) == "array" then
-    failure = answer_in.each_part(self.context, content, function(kind, fragment)
+    failure = words_in.each_part(self.context, content, function(kind, fragment)
       tell(self, kind, fragment)
     end)
   end
@@ -184,7 +184,7 @@ local function read_more(self, delta, content)
   elseif kind_of(delta.function_call) == "object" then
     call_delta(self, "function_call", nil, delta.function_call)
   end
-  for _, citation in ipairs(answer_in.citations(delta) or {}) do
+  for _, citation in ipairs(words_in.citations(delta) or {}) do
     self.sink.citation(citation)
   end
 end
@@ -199,7 +199,7 @@ local function read_delta(self, delta)
     return
   end
   -- Thoughts come before the text that they lead to.
-  local thought = answer_in.reasoning(delta)
+  local thought = words_in.reasoning(delta)
   if thought then
     self.sink.reasoning(thought)
   end
@@ -214,11 +214,11 @@ end
 -- The last delta of an answer, whose chunk also has what servers put there alone.
 local function read_finish(self, document, choice, reason)
   if choice.error ~= nil and choice.error ~= null then
-    return fail(self, answer_in.failure(self.context, choice.error))
+    return fail(self, words_in.failure(self.context, choice.error))
   elseif not self.finish and reason ~= "" then
-    self.finish, self.sequence = reason, answer_in.sequence(self.context, choice)
+    self.finish, self.sequence = reason, words_in.sequence(self.context, choice)
   end
-  self.usage = answer_in.usage(document, choice) or self.usage
+  self.usage = words_in.usage(document, choice) or self.usage
 end
 
 local function read_choice(self, document, choice)
@@ -239,14 +239,14 @@ end
 
 local function finish(self, how)
   if not self.finish then
-    return fail(self, answer_in.unfinished(self.context, how .. " came without a finish_reason"))
+    return fail(self, words_in.unfinished(self.context, how .. " came without a finish_reason"))
   end
   for _, entry in ipairs(self.calls) do
     if not entry.name then
-      return fail(self, answer_in.malformed(self.context, "a call without a name"))
+      return fail(self, words_in.malformed(self.context, "a call without a name"))
     end
   end
-  local stop, failure = answer_in.stop(self.context, self.finish, self.told > 0, self.refused)
+  local stop, failure = words_in.stop(self.context, self.finish, self.told > 0, self.refused)
   if not stop then
     return fail(self, failure)
   end
@@ -286,11 +286,11 @@ local function chunk(self, document, event)
     failed = event.type == "error" and document or nil
   end
   if failed ~= nil then
-    return fail(self, answer_in.failure(self.context, failed))
+    return fail(self, words_in.failure(self.context, failed))
   end
   local usage, choice = document.usage, choice_of(document)
   if usage ~= nil and usage ~= null or not choice then
-    self.usage = answer_in.usage(document) or self.usage
+    self.usage = words_in.usage(document) or self.usage
   end
   if choice then
     if not self.started then
@@ -306,14 +306,14 @@ local function other(self, document, data)
     local first = document[1]
     local failed = kind_of(first) == "object" and first.error
     if kind_of(failed) == "object" then
-      return fail(self, answer_in.failure(self.context, failed))
+      return fail(self, words_in.failure(self.context, failed))
     end
   elseif sub(data, 1, 6) == "[DONE]" then
     return finish(self, "[DONE]")
   elseif not data:find("%S") then
     return
   end
-  fail(self, answer_in.malformed(self.context, "an event is no JSON object"))
+  fail(self, words_in.malformed(self.context, "an event is no JSON object"))
 end
 
 --- Reads a stream of events; see docs/conversation.md.
