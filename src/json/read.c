@@ -34,10 +34,10 @@ cpx_json_node cpx_json_get(const cpx_json_doc *doc, cpx_json_node object, const 
   if (c->info & CELL_EDITED) return get_edited(doc, overlay_of(doc, c), key, n);
   const char *bytes = bytes_of(doc, object);
   const cpx_json_cell *k = c + 1, *end = c + c->span;
-  while (k < end) {
-    if ((k->length == n + 2 || (k->info & CELL_ESCAPED)) && cpx_json_cell_is(k, bytes, key, n))
-      return (cpx_json_node)(k + 1 - doc->cells);
-    k += 1 + k[1].span;
+  for (; k < end; k += 1 + k[1].span) {
+    bool same = k->info & CELL_ESCAPED ? cpx_json_cell_is(k, bytes, key, n)
+                                       : k->length == n + 2 && memcmp(bytes + k->offset + 1, key, n) == 0;
+    if (same) return (cpx_json_node)(k + 1 - doc->cells);
   }
   return CPX_JSON_NONE;
 }
