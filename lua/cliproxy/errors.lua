@@ -144,6 +144,23 @@ function M.untranslatable(context, words)
     title = titles[context.conversation.dialect] })
 end
 
+--- An answer that is none of the provider's dialect.
+---@param context cliproxy.Context
+---@param words string what is wrong with it
+---@return cliproxy.Failure
+function M.malformed(context, words)
+  return M.new("upstream_malformed", { provider = context.target.provider, text = words,
+    title = titles[context.target.dialect] })
+end
+
+--- A stream that stopped without its end.
+---@param context cliproxy.Context
+---@param words string what it did instead
+---@return cliproxy.Failure
+function M.unfinished(context, words)
+  return M.new("upstream_unfinished", { provider = context.target.provider, text = words })
+end
+
 --- What the HTTP layer found wrong with a request.
 ---@param fault cliproxy.Fault
 ---@return cliproxy.Failure

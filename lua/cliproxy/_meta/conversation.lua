@@ -158,8 +158,8 @@
 ---@field stop fun(stop: cliproxy.Stop, detail?: { sequence?: cliproxy.Literal, explanation?: cliproxy.Literal })
 ---@field finish fun()
 ---@field fail fun(failure: cliproxy.Failure)
----@field absorb? fun(kind: "text"|"reasoning", contents: cliproxy.Literal, count: integer) what went past Lua: so many fragments of
---- the method `kind`, like the last one, and their contents joined. Without it nothing goes past
+---@field absorb? fun(kind: "text"|"reasoning", contents: cliproxy.Literal, count: integer) what went past Lua: so many
+--- fragments of the method `kind`, like the last one, and their contents joined. Without it nothing goes past
 
 ---@class cliproxy.Target where a request goes, as codecs see it
 ---@field dialect string

@@ -179,6 +179,7 @@ end)
 describe("an answer for a Gemini client", function()
   local function encode(answer, reasoning)
     local at = context()
+    at.conversation.dialect = "gemini"
     at.conversation.reasoning = reasoning
     local body, failure = gemini.encode_response(answer, at)
     if body then

@@ -10,18 +10,9 @@ local upstream_error = require("cliproxy.upstream_error")
 
 local M = {}
 
-local TITLE = "Anthropic Messages"
-
 -- Failures ------------------------------------------------------------------------------------------------------
 
----@param context cliproxy.Context
----@param words string
----@return cliproxy.Failure
-function M.malformed(context, words)
-  return errors.new("upstream_malformed", { provider = context.target.provider, title = TITLE, text = words })
-end
-
-M.untranslatable = errors.untranslatable
+M.malformed, M.untranslatable = errors.malformed, errors.untranslatable
 
 --- A failure that the service tells of: `{"type":"error","error":{…}}`.
 ---@param context cliproxy.Context
@@ -256,8 +247,7 @@ function M.decode(document, context)
   end
   local reason = M.word(document.stop_reason)
   if not reason then
-    return nil, errors.new("upstream_unfinished", { provider = context.target.provider,
-      text = "the message has no stop_reason" })
+    return nil, errors.unfinished(context, "the message has no stop_reason")
   end
   local stop
   stop, failure = M.stop(context, reason, has_calls)

@@ -8,8 +8,6 @@ local tool_names = require("cliproxy.tool_names")
 
 local M = {}
 
-local TITLE = "Anthropic Messages"
-
 local format, sub = string.format, string.sub
 local quote = text.quote
 
@@ -119,12 +117,7 @@ function M.estimate(bytes)
 end
 
 --- What this dialect cannot say.
----@param context cliproxy.Context
----@param words string
----@return cliproxy.Failure
-function M.untranslatable(context, words)
-  return errors.new("upstream_untranslatable", { provider = context.target.provider, title = TITLE, text = words })
-end
+M.untranslatable = errors.untranslatable
 
 -- Blocks --------------------------------------------------------------------------------------------------------
 

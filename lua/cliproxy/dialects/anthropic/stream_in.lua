@@ -288,8 +288,7 @@ end
 
 local function unfinished(self)
   if not self.done then
-    fail(self, errors.new("upstream_unfinished", { provider = self.context.target.provider,
-      text = "there was no message_stop" }))
+    fail(self, errors.unfinished(self.context, "there was no message_stop"))
   end
 end
 

@@ -8,7 +8,6 @@ local errors = require("cliproxy.errors")
 local literal = require("cliproxy.literal")
 local opaque = require("cliproxy.opaque")
 local text = require("cliproxy.text")
-local titles = require("cliproxy.dialects.titles")
 
 local M = {}
 
@@ -71,8 +70,7 @@ end
 function M.broken_call(call, stop, context)
   local words = stop == "length" and "the answer reached its longest in the middle of a call of %s, whose arguments "
     .. "are cut; raise maxOutputTokens" or "the arguments of a call of %s are no JSON object"
-  return errors.new("upstream_untranslatable", { provider = context.target.provider,
-    title = titles.gemini, text = words:format(text.excerpt(call.name, 64)) })
+  return errors.untranslatable(context, words:format(text.excerpt(call.name, 64)))
 end
 
 -- Ends and usage ------------------------------------------------------------------------------------------------
@@ -83,8 +81,7 @@ local REASONS = { length = "MAX_TOKENS", filter = "SAFETY", refusal = "SAFETY" }
 ---@param context cliproxy.Context
 ---@return cliproxy.Failure
 function M.paused(context)
-  return errors.new("upstream_untranslatable", { provider = context.target.provider,
-    title = titles.gemini, text = "it paused in the middle, to be asked to go on" })
+  return errors.untranslatable(context, "it paused in the middle, to be asked to go on")
 end
 
 --- The members of a candidate that say why it ended.

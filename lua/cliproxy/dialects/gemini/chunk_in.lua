@@ -12,8 +12,6 @@ local upstream_error = require("cliproxy.upstream_error")
 
 local M = {}
 
-local TITLE = "Gemini generateContent"
-
 ---@class cliproxy.gemini.Receiver
 ---@field text fun(fragment: cliproxy.Literal)
 ---@field reasoning fun(fragment: cliproxy.Literal)
@@ -42,12 +40,7 @@ end
 
 -- Failures ------------------------------------------------------------------------------------------------------
 
----@param context cliproxy.Context
----@param words string
----@return cliproxy.Failure
-function M.malformed(context, words)
-  return errors.new("upstream_malformed", { provider = context.target.provider, title = TITLE, text = words })
-end
+M.malformed = errors.malformed
 
 local function object(value)
   return json.kind(value) == "object" and value or nil

@@ -44,8 +44,7 @@ local function finish(self)
   local answer, sink = self.answer, self.sink
   local stop = chunk_in.ending(answer)
   if not stop then
-    return fail(self, errors.new("upstream_unfinished", { provider = self.context.target.provider,
-      text = "neither a candidate came nor was the prompt blocked" }))
+    return fail(self, errors.unfinished(self.context, "neither a candidate came nor was the prompt blocked"))
   end
   self.ended = true
   local usage = answer_in.usage(answer.usage)

@@ -7,26 +7,10 @@ local upstream_error = require("cliproxy.upstream_error")
 
 local M = {}
 
-local TITLE = "OpenAI Chat Completions"
-
 local floor, type = math.floor, type
 local kind_of, pick = json.kind, json.pick
 
----@param context cliproxy.Context
----@param words string
----@return cliproxy.Failure
-function M.malformed(context, words)
-  return errors.new("upstream_malformed", { provider = context.target.provider, title = TITLE, text = words })
-end
-
-M.untranslatable = errors.untranslatable
-
----@param context cliproxy.Context
----@param words string
----@return cliproxy.Failure
-function M.unfinished(context, words)
-  return errors.new("upstream_unfinished", { provider = context.target.provider, text = words })
-end
+M.malformed, M.untranslatable, M.unfinished = errors.malformed, errors.untranslatable, errors.unfinished
 
 local function object(value)
   return kind_of(value) == "object" and value or nil

@@ -4,15 +4,8 @@ local text = require("cliproxy.text")
 
 local M = {}
 
-local TITLE = "OpenAI Chat Completions"
-
 --- What this dialect cannot say.
----@param context cliproxy.Context
----@param words string
----@return cliproxy.Failure
-function M.untranslatable(context, words)
-  return errors.new("upstream_untranslatable", { provider = context.target.provider, title = TITLE, text = words })
-end
+M.untranslatable = errors.untranslatable
 
 --- Members that an answer and each chunk of a stream begin with.
 ---@param context cliproxy.Context

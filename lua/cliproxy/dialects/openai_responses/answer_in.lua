@@ -9,16 +9,7 @@ local upstream_error = require("cliproxy.upstream_error")
 
 local M = {}
 
-local TITLE = "OpenAI Responses"
-
----@param context cliproxy.Context
----@param words string
----@return cliproxy.Failure
-function M.malformed(context, words)
-  return errors.new("upstream_malformed", { provider = context.target.provider, title = TITLE, text = words })
-end
-
-M.untranslatable = errors.untranslatable
+M.malformed, M.untranslatable = errors.malformed, errors.untranslatable
 
 local function object(value)
   return json.kind(value) == "object" and value or nil
@@ -272,8 +263,7 @@ local function stop_of(context, response, parts)
   if status == "incomplete" then
     return M.incomplete(context, response)
   elseif status == "queued" or status == "in_progress" then
-    return nil, errors.new("upstream_unfinished", { provider = context.target.provider,
-      text = "its answer is still " .. status })
+    return nil, errors.unfinished(context, "its answer is still " .. status)
   elseif status ~= "completed" and json.present(status) then
     return nil, M.failure(context, response.error)
   end

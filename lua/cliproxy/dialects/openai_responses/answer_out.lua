@@ -8,17 +8,11 @@ local response_object = require("cliproxy.dialects.openai_responses.response_obj
 
 local M = {}
 
-local TITLE = "OpenAI Responses"
-
-local function untranslatable(context, words)
-  return errors.new("upstream_untranslatable", { provider = context.target.provider, title = TITLE, text = words })
-end
-
 --- An answer that stopped with "pause", which no Response can say.
 ---@param context cliproxy.Context
 ---@return cliproxy.Failure
 function M.paused(context)
-  return untranslatable(context, "it paused in the middle, to be asked to go on")
+  return errors.untranslatable(context, "it paused in the middle, to be asked to go on")
 end
 
 --- Characters of a text.
@@ -110,7 +104,7 @@ function M.encode(answer, context)
   for _, part in ipairs(answer.parts) do
     local add = ADD[part.kind]
     if not add then
-      return nil, untranslatable(context, "a part of kind " .. tostring(part.kind))
+      return nil, errors.untranslatable(context, "a part of kind " .. tostring(part.kind))
     end
     add(self, part)
   end

@@ -240,8 +240,8 @@ ON.error = function(self, document)
 end
 
 local function ended_early(self)
-  items.fail(self, errors.new("upstream_unfinished", { provider = self.context.target.provider,
-    text = "neither response.completed nor response.incomplete nor response.failed came" }))
+  items.fail(self, errors.unfinished(self.context,
+    "neither response.completed nor response.incomplete nor response.failed came"))
 end
 
 local function unreadable(self, data)
