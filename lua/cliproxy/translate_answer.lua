@@ -12,6 +12,10 @@ local upstream_error = require("cliproxy.upstream_error")
 
 local M = {}
 
+--- Bytes of fragments in one stream. Encoders hold them: some dialects repeat the whole at the end. The longest answers
+--- of models have some hundred thousand.
+M.HELD_MAX = 64 * 1024 * 1024
+
 local DELAY_MAX = 86400 -- seconds
 
 -- Gemini tells the time to wait in its body: "34.4s".
@@ -128,11 +132,20 @@ end
 ---@field finished boolean the client's last event is made
 
 -- Notes what a decoder says of one event: lanes learn from events that are one fragment. Usage may come beside it: the
--- last one counts, and that stands in an event that ends the fragments.
+-- last one counts, and that stands in an event that ends the fragments. `bytes` is of all fragments so far.
 local function watched(sink)
-  local seen = { calls = 0 }
+  local seen = { calls = 0, bytes = 0 }
   local out = { usage = sink.usage, fail = sink.fail, finish = sink.finish }
-  for _, name in ipairs { "start", "refusal", "state", "citation", "tool_start", "tool_delta", "tool_end", "stop" } do
+  local refusal, tool_delta = sink.refusal, sink.tool_delta
+  function out.refusal(fragment)
+    seen.calls, seen.bytes = seen.calls + 2, seen.bytes + #fragment
+    return refusal(fragment)
+  end
+  function out.tool_delta(i, fragment)
+    seen.calls, seen.bytes = seen.calls + 2, seen.bytes + #fragment
+    return tool_delta(i, fragment)
+  end
+  for _, name in ipairs { "start", "state", "citation", "tool_start", "tool_end", "stop" } do
     local fn = sink[name]
     out[name] = function(...)
       seen.calls = seen.calls + 2
@@ -143,10 +156,16 @@ local function watched(sink)
     local fn = sink[name]
     out[name] = function(fragment)
       seen.calls, seen.kind, seen.fragment = seen.calls + 1, name, fragment
+      seen.bytes = seen.bytes + #fragment
       return fn(fragment)
     end
   end
   return out, seen
+end
+
+local function endless(work)
+  return errors.new("upstream_event_too_big", { provider = work.target.instance.name,
+    text = "its stream does not end" })
 end
 
 -- Ends that count once.
@@ -209,6 +228,9 @@ function M.stream(work)
     if not (self.failure or self.finished) then
       seen.calls = 0
       decoder(event)
+      if seen.bytes > M.HELD_MAX then
+        self.fail(endless(work))
+      end
     end
   end
   local check = checker(work, self)
@@ -224,6 +246,7 @@ function M.stream(work)
     return seen.calls == 1 and encoder.absorb and seen.fragment or nil
   end
   function self.absorb(count, contents, made)
+    seen.bytes = seen.bytes + #contents
     encoder.absorb(seen.kind, '"' .. contents .. '"', count)
     if check then
       check(made)
@@ -247,7 +270,8 @@ end
 ---@return cliproxy.Failure? failure
 function M.collect(work, next_event)
   local translation = work.translation
-  local sink, answer = replay.collector()
+  local collector, answer = replay.collector()
+  local sink, seen = watched(collector)
   local decoder = translation.upstream.stream_decoder(translation.context, sink)
   repeat
     local event, failure = next_event()
@@ -255,6 +279,9 @@ function M.collect(work, next_event)
       return nil, failure
     end
     decoder(event)
+    if seen.bytes > M.HELD_MAX then
+      return nil, endless(work)
+    end
   until not event or answer.failure
   if answer.failure or not answer.finished then
     return nil, answer.failure and M.for_client(work, answer.failure) or errors.new("upstream_unfinished",

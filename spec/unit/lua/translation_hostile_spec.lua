@@ -176,6 +176,61 @@ describe("parts without contents", function()
   end)
 end)
 
+describe("streams without an end", function()
+  local max = translate_answer.HELD_MAX
+
+  before_each(function()
+    translate_answer.HELD_MAX = 1000
+  end)
+
+  after_each(function()
+    translate_answer.HELD_MAX = max
+  end)
+
+  local TEXT = '{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"Hello"}}'
+  local INPUT = '{"type":"content_block_delta","index":0,"delta":{"type":"input_json_delta","partial_json":"[[[[["}}'
+  local CALL = '{"type":"content_block_start","index":0,"content_block":{"type":"tool_use","id":"a","name":"f"}}'
+
+  local function endless(first, again)
+    local events = { first }
+    for _ = 1, 1000 do
+      events[#events + 1] = again
+    end
+    return events
+  end
+
+  it("fail", function()
+    for _, events in ipairs { endless(TEXT, TEXT), endless(CALL, INPUT) } do
+      for _, client in ipairs(OTHERS.anthropic) do
+        local _, failure, how = streamed(client, "anthropic", events)
+        assert.equal("upstream_event_too_big", failure.code)
+        assert.equal("error", how)
+      end
+    end
+  end)
+
+  it("fail where the whole is asked for", function()
+    local events = endless(TEXT, TEXT)
+    local i = 0
+    local body, failure = translate_answer.collect(work_of("gemini", "anthropic"), function()
+      i = i + 1
+      return { type = "", data = events[i] }
+    end)
+    assert.is_nil(body)
+    assert.equal("upstream_event_too_big", failure.code)
+    assert.is_true(i < 200)
+  end)
+
+  it("fail where a lane takes their events", function()
+    local stream = translate_answer.stream(work_of("openai_chat", "anthropic"))
+    stream.feed { type = "", data = TEXT }
+    stream.feed { type = "", data = TEXT }
+    stream.absorb(1, ("x"):rep(1001))
+    stream.feed { type = "", data = TEXT }
+    assert.equal("upstream_event_too_big", stream.failure.code)
+  end)
+end)
+
 describe("failures of a provider", function()
   it("that are about cliproxy's key are not about the client's", function()
     for _, kind in ipairs { "authentication_error", "permission_error" } do
