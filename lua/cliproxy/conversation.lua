@@ -77,17 +77,10 @@ function M.input_of(part)
     return part.input
   end
   local text = literal.text(part.arguments)
-  if not text:find("%S") then
-    return "{}"
+  if json.check(text) == "object" then
+    return text
   end
-  local document = json.parse(text)
-  local is_object = json.kind(document) == "object"
-  if is_object then
-    json.close(document)
-  elseif json.kind(document) == "array" then
-    json.close(document)
-  end
-  return is_object and text or nil
+  return not text:find("%S") and "{}" or nil
 end
 
 --- A call's input as a literal, for dialects that have text.

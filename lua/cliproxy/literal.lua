@@ -38,7 +38,7 @@ function M.text(literal)
   if not find(literal, "\\", 1, true) then
     return sub(literal, 2, -2)
   end
-  return json.parse(literal) --[[@as string]]
+  return json.unquoted(literal) --[[@as string]]
 end
 
 --- A literal of a text that `M.text` gave: lone surrogates become the same escapes again.

@@ -171,6 +171,9 @@ void cpx_json_parts_deinit(cpx_json_parts *parts);
 /* Adds the joined value to `out`. Encoding the root includes the white space around it. */
 CPX_MUST_CHECK int cpx_json_encode(const cpx_json_doc *doc, cpx_json_node node, cpx_buf *out);
 
+/* Adds what the JSON text of a string stands for; CPX_ESYNTAX where it is none, and nothing is added. */
+CPX_MUST_CHECK int cpx_json_unquote(cpx_slice quoted, cpx_buf *out);
+
 /* Behind the string whose opening quote stands at `p`; NULL where there is no valid one before `end`. */
 const char *cpx_json_string_end(const char *p, const char *end);
 

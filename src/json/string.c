@@ -193,3 +193,8 @@ const char *cpx_json_string_end(const char *p, const char *end) {
   }
   return NULL;
 }
+
+int cpx_json_unquote(cpx_slice quoted, cpx_buf *out) {
+  if (quoted.n < 2 || cpx_json_string_end(quoted.p, quoted.p + quoted.n) != quoted.p + quoted.n) return CPX_ESYNTAX;
+  return cpx_json_unescape(quoted, out);
+}

@@ -60,6 +60,13 @@ static void anchor(lua_State *L, int index, json_ref *ref) {
   root->anchored = true;
 }
 
+/* Of a root without a document: a finalizer would cost the collector more than all else about it. */
+static void drop_finalizer(lua_State *L, int index) {
+  lua_pushvalue(L, index);
+  set_metatable(L, &cpx_json_node_magic);
+  lua_pop(L, 1);
+}
+
 void cpx_json_push_ref(lua_State *L, int parent, cpx_json_node id) {
   json_ref *from = lua_touserdata(L, parent);
   if (parent < 0 && parent > LUA_REGISTRYINDEX) parent += lua_gettop(L) + 1; /* upvalues stay where they are */
@@ -121,10 +128,7 @@ void cpx_json_close_value(lua_State *L, int index) {
   cpx_json_close(ref->handle->doc);
   cpx_json_release(ref->handle->doc);
   ref->handle->doc = NULL;
-  if (!is_root(ref)) return;
-  lua_pushvalue(L, index); /* nothing is left for a finalizer, which would cost the collector more than all else */
-  set_metatable(L, &cpx_json_node_magic);
-  lua_pop(L, 1);
+  if (is_root(ref)) drop_finalizer(L, index);
 }
 
 json_ref *cpx_json_check_ref(lua_State *L, int index, enum cpx_json_kind kind) {
@@ -284,6 +288,7 @@ static int finish_document(lua_State *L, json_root *root, cpx_json_doc *doc) {
   if (push_plain(L, doc, CPX_JSON_ROOT)) {
     cpx_json_release(doc);
     root->handle.doc = NULL;
+    drop_finalizer(L, -2);
     return 1;
   }
   pay_collector(L, cpx_json_memory(doc));

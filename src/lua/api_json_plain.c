@@ -141,6 +141,29 @@ static int json_quoted(lua_State *L) {
   return 1;
 }
 
+static int json_unquoted(lua_State *L) {
+  cpx_slice text;
+  text.p = luaL_checklstring(L, 1, &text.n);
+  cpx_buf *b = cpx_json_scratch();
+  int err = cpx_json_unquote(text, b);
+  if (err == CPX_ESYNTAX) return 0;
+  if (err) return luaL_error(L, "json.unquoted: %s", cpx_error_text(err));
+  lua_pushlstring(L, b->data, b->len);
+  cpx_json_scratch_done(b);
+  return 1;
+}
+
+static int json_check(lua_State *L) {
+  size_t n;
+  const char *text = luaL_checklstring(L, 1, &n);
+  cpx_json_doc *doc;
+  if (cpx_json_parse(text, n, NULL, &doc, NULL)) return 0;
+  enum cpx_json_kind kind = cpx_json_kind(doc, CPX_JSON_ROOT);
+  cpx_json_unref(doc);
+  lua_pushstring(L, cpx_json_kind_name(kind));
+  return 1;
+}
+
 /* -- Detached copies. --------------------------------------------------------------------------------------------- */
 
 static void push_copy(lua_State *L, const cpx_json_doc *doc, cpx_json_node id);
@@ -194,9 +217,17 @@ static int json_detach(lua_State *L) {
 }
 
 void cpx_json_open_plain(lua_State *L) {
-  static const luaL_Reg functions[] = {{"array", json_array},   {"object", json_object}, {"present", json_present},
-                                       {"raw", json_raw},       {"node", json_node},     {"value", json_value},
-                                       {"detach", json_detach}, {"quoted", json_quoted}, {NULL, NULL}};
+  static const luaL_Reg functions[] = {{"array", json_array},
+                                       {"object", json_object},
+                                       {"present", json_present},
+                                       {"raw", json_raw},
+                                       {"node", json_node},
+                                       {"value", json_value},
+                                       {"detach", json_detach},
+                                       {"quoted", json_quoted},
+                                       {"unquoted", json_unquoted},
+                                       {"check", json_check},
+                                       {NULL, NULL}};
   luaL_register(L, NULL, functions);
   register_kind(L);
 }

@@ -272,8 +272,10 @@ static const void *mark_at(lua_State *L, const char *key) {
 int cpx_json_encode_value(lua_State *L, int index, cpx_buf *out) {
   writer w = {.L = L, .out = out, .path_start = sizeof w.path};
   if (index < 0) index = lua_gettop(L) + index + 1;
-  w.array_mark = mark_at(L, &cpx_json_array_mark);
-  w.object_mark = mark_at(L, &cpx_json_object_mark);
+  if (lua_istable(L, index)) {
+    w.array_mark = mark_at(L, &cpx_json_array_mark);
+    w.object_mark = mark_at(L, &cpx_json_object_mark);
+  }
   int top = lua_gettop(L);
   size_t before = out->len;
   int err = write_value(&w, index);

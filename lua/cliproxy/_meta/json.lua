@@ -174,6 +174,19 @@ function json.remove(node, key) end
 ---@nodiscard
 function json.quoted(text) end
 
+--- The string that a JSON text of one stands for; nil where it is no such text. A lone surrogate gives its three WTF-8
+--- bytes, as reading does.
+---@param literal string
+---@return string?
+---@nodiscard
+function json.unquoted(literal) end
+
+--- What a JSON text is, without a document of it; nil where it is no JSON.
+---@param text string
+---@return cliproxy.json.Kind?
+---@nodiscard
+function json.check(text) end
+
 --- Marks a table as an array (`json.array{}` is `[]`) and returns it.
 ---@generic T: table
 ---@param t? T

@@ -513,6 +513,30 @@ describe("json.quoted", function()
   end)
 end)
 
+describe("json.unquoted and json.check", function()
+  it("read a JSON text without a document", function()
+    assert.equal("", json.unquoted '""')
+    assert.equal('a"\n\195\164', json.unquoted '"a\\"\\n\\u00e4"')
+    assert.equal("\237\160\189", json.unquoted '"\\ud83d"')
+    assert.equal(("x"):rep(1000), json.unquoted('"' .. ("x"):rep(1000) .. '"'))
+    local kinds = { object = ' {"a":1} ', array = "[]", string = '"x"', number = "1e400", boolean = "true", null = "null" }
+    for kind, text in pairs(kinds) do
+      assert.equal(kind, json.check(text))
+    end
+  end)
+
+  it("find nothing in what is none", function()
+    for _, text in ipairs { "", '"', "x", '"a', 'a"', '"a"b"', '"a" ', '"\\x"', '"\n"', '"\255"', "5", "{}" } do
+      assert.is_nil(json.unquoted(text))
+    end
+    for _, text in ipairs { "", "{", '{"a":1,}', '{"a":1,"a":2}', "{} x", '["\255"]', ("["):rep(600) } do
+      assert.is_nil(json.check(text))
+    end
+    check_raises("string expected", json.unquoted, {})
+    check_raises("string expected", json.check)
+  end)
+end)
+
 describe("json.detach", function()
   it("copies to plain values", function()
     local doc = parse '{"a":[1,{"b":"c"},[],null],"d":{}}'
