@@ -52,7 +52,8 @@ lint_layers() {
   return $bad
 }
 
-# providers -> providers/lib -> public cliproxy modules; the core never names a provider.
+# providers -> providers/lib -> public cliproxy modules; the core never names a provider, codecs nothing of the pipeline,
+# no module one that requires it.
 lint_requires() {
   local bad=0 public='json|http|log|timer|task|crypto|state|env' line
   while IFS= read -r line; do
@@ -63,6 +64,8 @@ lint_requires() {
     say "$line: the core does not require providers"
     bad=1
   done < <(grep -rnE "require *\(?[\"']providers" lua || true)
+  compile "$build" cpx_lua
+  "$build/cpx_lua" scripts/lint_requires.lua || bad=1
   return $bad
 }
 

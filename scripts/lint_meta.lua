@@ -1,7 +1,8 @@
 --- Checks that bindings, their types and their specs agree: every function of a binding has an entry in
 --- lua/cliproxy/_meta and the reverse, and a spec names it. Run: `build/cpx_lua scripts/lint_meta.lua`.
 local PUBLIC = {
-  "budget", "crypto", "http", "json", "log", "reply", "sandbox", "server", "state", "system", "task", "timer",
+  "budget", "crypto", "floats", "http", "json", "log", "reply", "sandbox", "server", "state", "system", "task", "timer",
+  "tokens",
 }
 
 local complaints = 0
