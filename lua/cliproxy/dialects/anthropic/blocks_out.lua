@@ -1,4 +1,5 @@
---- Parts of a conversation as blocks for a provider.
+--- Parts of a conversation as blocks for a provider. A block is JSON text or, where a long text stands in it, a list
+--- of pieces of it, so that nothing long is copied before the body is joined.
 local cache_out = require("cliproxy.dialects.anthropic.cache_out")
 local conversation = require("cliproxy.conversation")
 local crypto = require("cliproxy.crypto")
@@ -11,10 +12,39 @@ local tools_out = require("cliproxy.dialects.anthropic.tools_out")
 local M = {}
 
 local find = string.find
-local hint = cache_out.hint
+local quote = text.quote
+
+---@alias cliproxy.anthropic.Block string|string[]
+
+local LONG = 256 -- bytes of a text that are not copied
+
+local function block_of(head, body, tail)
+  if #body < LONG then
+    return head .. body .. tail
+  end
+  return { head, body, tail }
+end
+
+--- Appends a block to pieces of text.
+---@param out string[]
+---@param block cliproxy.anthropic.Block
+function M.put(out, block)
+  if type(block) == "string" then
+    out[#out + 1] = block
+  else
+    for i = 1, #block do
+      out[#out + 1] = block[i]
+    end
+  end
+end
 
 local function path(e, part, field)
   return conversation.path(e.c, part, field)
+end
+
+-- What closes a block, behind a hint to the cache where there is one.
+local function close(e, part)
+  return part.cache and cache_out.hint(e, part.cache, path(e, part)) .. "}" or "}"
 end
 
 local function refuse(e, part, why)
@@ -25,12 +55,9 @@ end
 
 -- The service refuses texts without a letter in them.
 local function text_block(e, part)
-  if literal.is_blank(part.text) then
-    return nil
-  elseif not part.cache then
-    return '{"type":"text","text":' .. part.text .. "}"
+  if not literal.is_blank(part.text) then
+    return block_of('{"type":"text","text":', part.text, close(e, part))
   end
-  return '{"type":"text","text":' .. part.text .. hint(e, part.cache, path(e, part)) .. "}"
 end
 
 -- Images and documents ------------------------------------------------------------------------------------------
@@ -38,12 +65,14 @@ end
 local IMAGES = { ["image/jpeg"] = "image/jpeg", ["image/jpg"] = "image/jpeg", ["image/png"] = "image/png",
   ["image/gif"] = "image/gif", ["image/webp"] = "image/webp" }
 
+-- Sources are told as what stands before what may be long, that, and what stands behind it.
+
 local function base64_source(media_type, data)
-  return '"source":{"type":"base64","media_type":' .. text.quote(media_type) .. ',"data":' .. data .. "}"
+  return '"source":{"type":"base64","media_type":' .. quote(media_type) .. ',"data":', data, "}"
 end
 
 local function url_source(url)
-  return '"source":{"type":"url","url":' .. url .. "}"
+  return '"source":{"type":"url","url":', url, "}"
 end
 
 local function is_web(url)
@@ -72,8 +101,8 @@ local function image(e, part)
   elseif part.detail and part.detail ~= '"auto"' then
     e.ledger:drop(path(e, part, "detail"), "it looks at images in its own way")
   end
-  local source = image_source(e, part)
-  return source and '{"type":"image",' .. source .. hint(e, part.cache, path(e, part)) .. "}"
+  local head, data, tail = image_source(e, part)
+  return head and block_of('{"type":"image",' .. head, data, tail .. close(e, part))
 end
 
 local function is_text(media_type)
@@ -81,7 +110,7 @@ local function is_text(media_type)
 end
 
 local function text_source(data)
-  return '"source":{"type":"text","media_type":"text/plain","data":' .. data .. "}"
+  return '"source":{"type":"text","media_type":"text/plain","data":', data, "}"
 end
 
 local function document_source(e, part)
@@ -92,7 +121,10 @@ local function document_source(e, part)
     return refuse(e, part, "the file is kept by another provider; send the document itself")
   elseif part.data and is_text(media_type) then
     local bytes = crypto.base64_decode(literal.text(part.data))
-    return bytes and text_source(literal.of(bytes)) or refuse(e, part, "its data is no base64")
+    if not bytes then
+      return refuse(e, part, "its data is no base64")
+    end
+    return text_source(literal.of(bytes))
   elseif media_type and media_type ~= "application/pdf" then
     return refuse(e, part, ("Anthropic takes documents of PDF and text, not %s"):format(media_type))
   elseif e.caps.pdf == false then
@@ -106,14 +138,14 @@ local function document_source(e, part)
 end
 
 local function document(e, part)
-  local source = document_source(e, part)
-  if not source then
+  local head, data, tail = document_source(e, part)
+  if not head then
     return nil
   end
   local title = part.title or part.filename
-  return '{"type":"document",' .. source .. (title and ',"title":' .. title or "")
+  return block_of('{"type":"document",' .. head, data, tail .. (title and ',"title":' .. title or "")
     .. (part.context and ',"context":' .. part.context or "")
-    .. (part.wants_citations and ',"citations":{"enabled":true}' or "") .. hint(e, part.cache, path(e, part)) .. "}"
+    .. (part.wants_citations and ',"citations":{"enabled":true}' or "") .. close(e, part))
 end
 
 -- Calls and results ---------------------------------------------------------------------------------------------
@@ -143,35 +175,35 @@ local function tool_call(e, part)
   if e.ids[part.id] then
     return refuse(e, part, ("two calls of one turn have the id %q"):format(tostring(part.id)))
   end
-  local id = new_id(e, part)
+  local id = quote(new_id(e, part))
   e.ids[part.id], e.waiting[#e.waiting + 1] = id, part
-  return '{"type":"tool_use","id":' .. text.quote(id) .. ',"name":'
-    .. text.quote(tools_out.name(e, part.name, path(e, part, "name"))) .. ',"input":' .. input
-    .. hint(e, part.cache, path(e, part)) .. "}"
+  return block_of('{"type":"tool_use","id":' .. id .. ',"name":' .. tools_out.quoted_name(e, part) .. ',"input":',
+    input, close(e, part))
 end
 
 local IN_RESULT = { text = text_block, refusal = text_block, image = image, document = document }
 
--- One text is a string, as most clients write it.
-local function result_content(e, part)
-  local content = part.content
-  if part.value then
-    return ',"content":' .. literal.again(part.value)
-  elseif not content then
-    return ""
-  elseif #content == 1 and content[1].kind == "text" and not content[1].cache then
-    return literal.is_blank(content[1].text) and "" or ',"content":' .. content[1].text
-  end
-  local blocks = {}
-  for _, inner in ipairs(content) do
+local function list_in_result(e, head, part)
+  local out, n = { head, ',"content":[' }, 0
+  for _, inner in ipairs(part.content) do
     local encode = IN_RESULT[inner.kind]
+    local block
     if encode then
-      blocks[#blocks + 1] = encode(e, inner)
+      block = encode(e, inner)
     else
       refuse(e, inner, ("Anthropic takes no %s in the result of a tool"):format(inner.kind))
     end
+    if block then
+      out[#out + 1] = n > 0 and "," or nil
+      n = n + 1
+      M.put(out, block)
+    end
   end
-  return blocks[1] and ',"content":[' .. table.concat(blocks, ",") .. "]" or ""
+  if n == 0 then
+    return { head }
+  end
+  out[#out + 1] = "]"
+  return out
 end
 
 local function tool_result(e, part)
@@ -180,8 +212,19 @@ local function tool_result(e, part)
     return nil -- refused by `joined`
   end
   e.answered[part.id] = true
-  return '{"type":"tool_result","tool_use_id":' .. text.quote(id) .. result_content(e, part)
-    .. (part.is_error and ',"is_error":true' or "") .. hint(e, part.cache, path(e, part)) .. "}"
+  local head, content, said = '{"type":"tool_result","tool_use_id":' .. id, part.content, nil
+  if part.value then
+    said = literal.again(part.value)
+  elseif content and content[1] and not content[2] and content[1].kind == "text" and not content[1].cache then
+    said = content[1].text -- as a string, as most clients write it
+    said = not literal.is_blank(said) and said or nil
+  elseif content then
+    local out = list_in_result(e, head, part)
+    out[#out + 1] = (part.is_error and ',"is_error":true' or "") .. close(e, part)
+    return out
+  end
+  return block_of(said and head .. ',"content":' or head, said or "",
+    part.is_error and ',"is_error":true' .. close(e, part) or close(e, part))
 end
 
 -- Reasoning -----------------------------------------------------------------------------------------------------
@@ -192,9 +235,9 @@ local function reasoning(e, part)
   if not state or not opaque.is_for(state, e.target) then
     e.ledger:drop(path(e, part), "reasoning goes back to the model that made it alone")
   elseif state.kind == "redacted" then
-    return '{"type":"redacted_thinking","data":' .. text.quote(state.data) .. "}"
+    return '{"type":"redacted_thinking","data":' .. quote(state.data) .. "}"
   elseif state.kind == "signature" then
-    return '{"type":"thinking","thinking":' .. (part.text or '""') .. ',"signature":' .. text.quote(state.data) .. "}"
+    return '{"type":"thinking","thinking":' .. (part.text or '""') .. ',"signature":' .. quote(state.data) .. "}"
   end
 end
 

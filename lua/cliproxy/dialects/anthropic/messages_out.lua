@@ -7,7 +7,7 @@ local M = {}
 
 ---@class cliproxy.anthropic.Message
 ---@field role "user"|"assistant"|"system"
----@field blocks string[]
+---@field blocks cliproxy.anthropic.Block[]
 ---@field texts? cliproxy.Literal[] of a system message
 ---@field turn cliproxy.Turn its first
 ---@field results? boolean it answers calls
@@ -25,13 +25,15 @@ local function check_answered(e)
 end
 
 local function begin_calls(e)
-  check_answered(e)
-  e.ids, e.waiting, e.answered = {}, {}, {}
+  if e.waiting[1] then
+    check_answered(e)
+    e.ids, e.waiting, e.answered = {}, {}, {}
+  end
 end
 
 -- Thinking leads a message; where it was told later, it moves to the front.
 local function ordered(blocks, thinking)
-  if not thinking[1] or thinking[1] == blocks[1] then
+  if not thinking or thinking[1] == blocks[1] then
     return blocks
   end
   local out, moved = {}, {}
@@ -48,23 +50,30 @@ end
 
 local function assistant(e, turn)
   begin_calls(e)
-  local blocks, thinking = {}, {}
-  for _, part in ipairs(turn.parts) do
+  local blocks, n, thinking = {}, 0, nil
+  local parts = turn.parts
+  for i = 1, #parts do
+    local part = parts[i]
     local encode = blocks_out.ASSISTANT[part.kind]
     local block = (encode or blocks_out.impossible)(e, part, "assistant")
-    blocks[#blocks + 1] = block
-    if block and part.kind == "reasoning" then
-      thinking[#thinking + 1] = block
+    if block then
+      n = n + 1
+      blocks[n] = block
+      if part.kind == "reasoning" then
+        thinking = thinking or {}
+        thinking[#thinking + 1] = block
+      end
     end
   end
-  return { role = "assistant", blocks = ordered(blocks, thinking), turn = turn, thinks = thinking[1] ~= nil }
+  return { role = "assistant", blocks = ordered(blocks, thinking), turn = turn, thinks = thinking ~= nil }
 end
 
 -- Users and systems ---------------------------------------------------------------------------------------------
 
 local function user(e, turn)
-  local blocks = {}
-  for _, part in ipairs(turn.parts) do
+  local blocks, parts = {}, turn.parts
+  for i = 1, #parts do
+    local part = parts[i]
     local encode = blocks_out.USER[part.kind]
     blocks[#blocks + 1] = (encode or blocks_out.impossible)(e, part, "user")
   end
@@ -128,7 +137,19 @@ local function reminder(e, message)
   }
 end
 
+local function has_system(messages)
+  for i = 1, #messages do
+    if messages[i].role == "system" then
+      return true
+    end
+  end
+  return false
+end
+
 local function place_systems(e, messages)
+  if not has_system(messages) then
+    return messages
+  end
   local out = {}
   for i, message in ipairs(messages) do
     if message.role == "system" and not may_stay(e, messages, i) then
@@ -198,9 +219,7 @@ local function leading_systems(e, turns)
 end
 
 local function note_turn(e, turn)
-  if turn.name then
-    e.ledger:warn(conversation.path(e.c, turn, "name"), "Anthropic's messages have no names")
-  end
+  e.ledger:warn(conversation.path(e.c, turn, "name"), "Anthropic's messages have no names")
 end
 
 local function check_first(e, messages)
@@ -222,34 +241,62 @@ local function unthought(messages)
   return results ~= nil and results.results == true and calls ~= nil and not calls.thinks
 end
 
---- `messages`, as JSON. Sets `prefill` and `unthought` of the encoding, and moves leading system turns to `leading`.
+--- The messages. Sets `prefill` and `unthought` of the encoding, and moves leading system turns to `leading`.
 ---@param e cliproxy.anthropic.Encoding
----@return string
-function M.list(e)
+---@return cliproxy.anthropic.Message[]
+function M.read(e)
   conversation.drop_phases(e.c)
   local turns = conversation.joined(e.c)
   local first = leading_systems(e, turns)
   settle_prefill(e, turns)
   local messages = {}
   for i = first, #turns do
-    note_turn(e, turns[i])
-    add(messages, ENCODERS[turns[i].role](e, turns[i]))
+    local turn = turns[i]
+    if turn.name then
+      note_turn(e, turn)
+    end
+    add(messages, ENCODERS[turn.role](e, turn))
   end
   check_answered(e)
   messages = place_systems(e, messages)
   check_first(e, messages)
   e.unthought = unthought(messages)
-  local out = {}
-  for i, message in ipairs(messages) do
-    out[i] = '{"role":"' .. message.role .. '","content":[' .. table.concat(message.blocks, ",") .. "]}"
-  end
-  return "[" .. table.concat(out, ",") .. "]"
+  return messages
 end
 
---- `system`, as JSON; nil where nothing is said. After `list`.
+local function put_list(out, blocks)
+  for i = 1, #blocks do
+    if i > 1 then
+      out[#out + 1] = ","
+    end
+    blocks_out.put(out, blocks[i])
+  end
+  out[#out + 1] = "]"
+end
+
+local OPEN = {}
+for _, role in ipairs { "user", "assistant", "system" } do
+  OPEN[role] = '{"role":"' .. role .. '","content":['
+end
+
+--- Appends `messages` to the pieces of a body.
+---@param messages cliproxy.anthropic.Message[]
+---@param out string[]
+function M.write(messages, out)
+  out[#out + 1] = ',"messages":['
+  for i = 1, #messages do
+    local message = messages[i]
+    out[#out + 1] = i > 1 and "}," or nil
+    out[#out + 1] = OPEN[message.role]
+    put_list(out, message.blocks)
+  end
+  out[#out + 1] = messages[1] and "}]" or "]"
+end
+
+--- Appends `system`, where something is said. After `read`.
 ---@param e cliproxy.anthropic.Encoding
----@return string?
-function M.system(e)
+---@param out string[] pieces of the body
+function M.system(e, out)
   local blocks = {}
   for _, list in ipairs { e.c.system, e.leading } do
     for _, part in ipairs(list) do
@@ -260,7 +307,10 @@ function M.system(e)
       end
     end
   end
-  return blocks[1] and "[" .. table.concat(blocks, ",") .. "]" or nil
+  if blocks[1] then
+    out[#out + 1] = ',"system":['
+    put_list(out, blocks)
+  end
 end
 
 return M

@@ -23,7 +23,8 @@ local M = {}
 ---@field name_rule cliproxy.NameRule of tools
 ---@field breakpoints integer of the cache, so far
 ---@field leading cliproxy.Part[] of system turns in front
----@field ids table<string, string> of the calls of the last assistant's turn: the client's → the target's
+---@field ids table<string, cliproxy.Literal> of the calls of the last assistant's turn: the client's → the target's
+---@field quoted table<string, cliproxy.Literal> names of called tools as the target has them
 ---@field used table<string, boolean> ids of the target
 ---@field waiting cliproxy.Part[] calls of that turn
 ---@field answered table<string, boolean>
@@ -42,7 +43,7 @@ local function new(c, target)
     c = c, target = target, caps = target.caps, ledger = c.ledger, narrow = reader.is_narrow(target.version),
     counting = c.operation == "count",
     name_rule = max and { max = max, allowed = rule.allowed } or rule,
-    breakpoints = 0, leading = {}, ids = {}, used = {}, waiting = {}, answered = {},
+    breakpoints = 0, leading = {}, ids = {}, used = {}, waiting = {}, answered = {}, quoted = {},
   }
 end
 
@@ -181,13 +182,10 @@ end
 
 -- The whole -----------------------------------------------------------------------------------------------------
 
-local function add_history(e, add)
-  local messages = messages_out.list(e)
-  local system = messages_out.system(e)
-  if system then
-    add("system", system)
-  end
-  add("messages", messages)
+local function add_history(e, add, out)
+  local messages = messages_out.read(e)
+  messages_out.system(e, out)
+  messages_out.write(messages, out)
   local tools = tools_out.list(e)
   if tools then
     add("tools", tools)
@@ -224,7 +222,7 @@ function M.encode(c, target)
   thinking_out.limit(e)
   local at_limit = #out + 1
   out[at_limit] = "" -- known when the budget of thinking is
-  add_history(e, add)
+  add_history(e, add, out)
   local thinking, effort = thinking_out.encode(e)
   if thinking then
     add("thinking", thinking)

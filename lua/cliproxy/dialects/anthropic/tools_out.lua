@@ -22,6 +22,21 @@ function M.name(e, name, path)
   return fit
 end
 
+--- The same of a call, as JSON. One that stays as it is, is made once for all calls of the tool.
+---@param e cliproxy.anthropic.Encoding
+---@param part cliproxy.Part
+---@return string
+function M.quoted_name(e, part)
+  local name = part.name
+  local known = e.quoted[name]
+  if not known then
+    local fit = M.name(e, name, conversation.path(e.c, part, "name"))
+    known = text.quote(fit)
+    e.quoted[name] = fit == name and known or nil
+  end
+  return known
+end
+
 local function one(e, tool)
   local c, path = e.c, conversation.tool_path(e.c, tool)
   if tool.custom then
