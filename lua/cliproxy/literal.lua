@@ -11,7 +11,7 @@ local M = {}
 
 local byte, find, sub = string.byte, string.find, string.sub
 
-local BACKSLASH = 92
+local BACKSLASH, SPACE = 92, 32
 
 --- The literal of a child, or nil where it is no string.
 ---@param node cliproxy.json.Node
@@ -61,6 +61,10 @@ end
 function M.is_blank(literal)
   if literal == nil or #literal == 2 then
     return true
+  end
+  local first = byte(literal, 2)
+  if first ~= SPACE and first ~= BACKSLASH then
+    return false
   end
   -- Over white space, written out or escaped, up to the first byte that is none.
   local at = 2
