@@ -176,6 +176,54 @@ describe("parts without contents", function()
   end)
 end)
 
+describe("citations one after the other", function()
+  it("stand where the text was by then", function()
+    local function text(words)
+      return ('{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"%s"}}'):format(words)
+    end
+    local events = { '{"type":"message_start","message":{}}' }
+    for i = 0, 2 do
+      local at = ('"index":%d'):format(i)
+      events[#events + 1] = '{"type":"content_block_start",' .. at .. ',"content_block":{"type":"text","text":""}}'
+      events[#events + 1] = text("né\\n"):gsub('"index":0', at)
+      events[#events + 1] = text("x"):gsub('"index":0', at)
+      events[#events + 1] = '{"type":"content_block_delta",' .. at .. ',"delta":{"type":"citations_delta","citation":'
+        .. '{"type":"web_search_result_location","url":"https://x.org/","title":"t","cited_text":"c"}}}'
+      events[#events + 1] = '{"type":"content_block_stop",' .. at .. "}"
+    end
+    events[#events + 1] = '{"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":{"output_tokens":1}}'
+    events[#events + 1] = '{"type":"message_stop"}'
+    local bytes = streamed("openai_responses", "anthropic", events)
+    local places = {}
+    for place in bytes:gmatch('annotation.added.-"end_index":(%d+)') do
+      places[#places + 1] = tonumber(place)
+    end
+    assert.same({ 4, 8, 12 }, places)
+  end)
+end)
+
+describe("arguments in pieces", function()
+  local function call(path)
+    return { '{"candidates":[{"content":{"parts":[{"functionCall":{"name":"f","willContinue":true}}]}}]}',
+      '{"candidates":[{"content":{"parts":[{"functionCall":{"partialArgs":[{"jsonPath":"' .. path
+        .. '","stringValue":"x"}],"willContinue":true}}]}}]}',
+      '{"candidates":[{"content":{"parts":[{"functionCall":{}}]},"finishReason":"STOP"}]}' }
+  end
+
+  it("neither nest nor grow as a path likes", function()
+    for _, path in ipairs { "$" .. (".a"):rep(30000), "$.a[99999]", "$.a[1e9]", "$.a[99999999999999999999]" } do
+      local _, failure = streamed("openai_chat", "gemini", call(path))
+      assert.equal("upstream_malformed", failure and failure.code, path:sub(1, 30))
+    end
+  end)
+
+  it("may leave out some elements", function()
+    local bytes, failure = streamed("openai_chat", "gemini", call("$.a[2].b"))
+    assert.is_nil(failure)
+    assert.truthy(bytes:find([[{\"a\":[null,null,{\"b\":\"x\"}]}]], 1, true))
+  end)
+end)
+
 describe("streams without an end", function()
   local max = translate_answer.HELD_MAX
 

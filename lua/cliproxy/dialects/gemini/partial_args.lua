@@ -5,11 +5,11 @@ local literal = require("cliproxy.literal")
 
 local M = {}
 
--- Elements that a list may grow to: a path says any number.
-local INDEX_MAX = 100000
+-- A path says any number, and goes down as far as it likes: elements that a piece may leave out of a list, and steps.
+local GAP_MAX, STEPS_MAX = 64, 100
 
 local function container(kind)
-  return { kind = kind, keys = {}, values = {} }
+  return { kind = kind, keys = {}, values = {}, last = 0 }
 end
 
 -- "$.a.b[0]['c d']" as steps: names and indexes from 1; nil where it is no such path.
@@ -25,7 +25,7 @@ local function steps_of(path)
       index, behind = path:match("^%[(%d+)%]()", at)
       name = index and tonumber(index) + 1
     end
-    if not name or type(name) == "number" and name > INDEX_MAX then
+    if not name or #steps == STEPS_MAX then
       return nil
     end
     steps[#steps + 1], at = name, behind
@@ -33,10 +33,18 @@ local function steps_of(path)
   return at and steps[1] and steps or nil
 end
 
+-- false: the key of a list is too far behind those before it.
 local function put_key(node, key)
+  if node.kind == "array" then
+    if key > node.last + GAP_MAX then
+      return false
+    end
+    node.last = math.max(node.last, key)
+  end
   if node.values[key] == nil then
     node.keys[#node.keys + 1] = key
   end
+  return true
 end
 
 -- The container that holds the last step, made on the way; nil where something else stands there.
@@ -45,7 +53,9 @@ local function descend(node, steps)
     local key, kind = steps[i], type(steps[i + 1]) == "number" and "array" or "object"
     local child = node.values[key]
     if child == nil then
-      put_key(node, key)
+      if not put_key(node, key) then
+        return nil
+      end
       child = container(kind)
       node.values[key] = child
     end
@@ -97,7 +107,9 @@ function M.add(root, piece)
   if leaf and leaf.open and is_text then
     leaf.texts[#leaf.texts + 1] = value
   else
-    put_key(node, key)
+    if not put_key(node, key) then
+      return false
+    end
     leaf = { kind = "leaf", texts = { value } }
     node.values[key] = leaf
   end
@@ -119,11 +131,7 @@ function M.text(node)
     end
     return "{" .. table.concat(out, ",") .. "}"
   end
-  local last = 0
-  for _, key in ipairs(node.keys) do
-    last = math.max(last, key)
-  end
-  for i = 1, last do
+  for i = 1, node.last do
     out[i] = node.values[i] and M.text(node.values[i]) or "null"
   end
   return "[" .. table.concat(out, ",") .. "]"

@@ -15,6 +15,7 @@ local byte, kind_of, null, parse, read, sub = string.byte, json.kind, json.null,
 ---@field name? string
 ---@field custom? boolean
 ---@field parts cliproxy.Literal[] its arguments so far
+---@field bytes integer of them, without quotes
 ---@field ended? boolean
 
 ---@class cliproxy.openai_chat.StreamIn
@@ -85,7 +86,7 @@ local function new_call(self, key, id, custom)
   if last and not last.ended and not last.custom and is_complete(last) then
     end_call(self, last)
   end
-  local entry = { id = id, custom = custom, parts = {} }
+  local entry = { id = id, custom = custom, parts = {}, bytes = 0 }
   self.calls[#self.calls + 1] = entry
   if key ~= nil then
     self.by_index[key] = entry
@@ -113,8 +114,8 @@ end
 
 -- Some servers send the whole input once more at the end.
 local function is_repeated(entry, fragment)
-  local parts = entry.parts
-  return #parts > 0 and byte(fragment, 2) == 123 and byte(fragment, -2) == 125 and literal.concat(parts) == fragment
+  return entry.bytes == #fragment - 2 and byte(fragment, 2) == 123 and byte(fragment, -2) == 125
+    and literal.concat(entry.parts) == fragment
 end
 
 local function arguments_of(inner, key)
@@ -136,7 +137,7 @@ local function call_delta(self, index, id, inner, custom)
   end
   local fragment = arguments_of(inner, custom and "input" or "arguments")
   if fragment and #fragment > 2 and not entry.ended and not is_repeated(entry, fragment) then
-    entry.parts[#entry.parts + 1] = fragment
+    entry.parts[#entry.parts + 1], entry.bytes = fragment, entry.bytes + #fragment - 2
     if entry.i then
       self.sink.tool_delta(entry.i, fragment)
     end

@@ -25,6 +25,8 @@ local quote = text.quote
 ---@field parts string[] JSON texts of its parts that ended
 ---@field fragments cliproxy.Literal[] of the open part, summary or call
 ---@field count integer of fragments
+---@field length integer characters of the first `length_of` of them
+---@field length_of integer
 ---@field delta string the open delta event up to its sequence number
 ---@field middle string from there to the fragment
 ---@field tail string behind the fragment
@@ -60,6 +62,7 @@ function Out:deltas(kind, more, tail)
   self.middle = self:place() .. (more or "") .. ',"delta":'
   self.tail = (tail or "") .. "}\n\n"
   self.fragments, self.count = {}, 0
+  self.length, self.length_of = 0, 0
 end
 
 -- The way of every fragment.
@@ -262,13 +265,26 @@ function ON.state(self, state)
   end
 end
 
+-- Characters of the open part so far. What was measured for a citation before is not read again.
+local function measured(self)
+  local fragments, length = {}, self.length
+  for i = self.length_of + 1, self.count do
+    fragments[#fragments + 1] = self.fragments[i]
+  end
+  if fragments[1] then
+    length = length + answer_out.length(literal.concat(fragments))
+    self.length, self.length_of = length, self.count
+  end
+  return length
+end
+
 function ON.citation(self, citation)
   if busy(self) then
     return wait(self, "citation", citation)
   elseif self.part ~= "text" then
     return
   end
-  local at = not citation.to and answer_out.length(self:whole()) or 0
+  local at = not citation.to and measured(self) or 0
   local annotation = items_out.annotation(citation, at)
   if annotation then
     local index = #self.citations
