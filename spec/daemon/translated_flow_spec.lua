@@ -5,8 +5,8 @@ local process = require "spec.support.process"
 
 local CHUNKS = 8000
 
--- Small chunks of one long model: each becomes an event many times its size, since Gemini's name the model. In pieces of
--- 16 KB, of which each makes more than a client may have pending.
+-- Small chunks of one long model: each becomes an event many times its size, since Gemini's name the model. In pieces
+-- of 16 KB, of which each makes more than a client may have pending.
 local function answer()
   local chunk = 'data: {"choices":[{"index":0,"delta":{"content":"x"}}]}\n\n'
   return ('data: {"id":"c","model":"%s","choices":[{"index":0,"delta":{"role":"assistant","content":""}}]}\n\n'):format(

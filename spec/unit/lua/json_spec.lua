@@ -519,7 +519,8 @@ describe("json.unquoted and json.check", function()
     assert.equal('a"\n\195\164', json.unquoted '"a\\"\\n\\u00e4"')
     assert.equal("\237\160\189", json.unquoted '"\\ud83d"')
     assert.equal(("x"):rep(1000), json.unquoted('"' .. ("x"):rep(1000) .. '"'))
-    local kinds = { object = ' {"a":1} ', array = "[]", string = '"x"', number = "1e400", boolean = "true", null = "null" }
+    local kinds = { object = ' {"a":1} ', array = "[]", string = '"x"', number = "1e400", boolean = "true",
+      null = "null" }
     for kind, text in pairs(kinds) do
       assert.equal(kind, json.check(text))
     end
