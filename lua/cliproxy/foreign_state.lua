@@ -31,15 +31,20 @@ end
 
 local removers = {}
 
--- Blocks of thinking.
+-- Blocks of thinking, and messages of which nothing is left: the service refuses those that are empty.
 function removers.anthropic(document)
-  each_object(document.messages, function(message)
-    local content = message.content
+  local messages = document.messages
+  each_object(messages, function(message, at)
+    local content, removed = message.content, false
     each_object(content, function(block, i)
       if is_sealed(block.signature) or is_sealed(block.data) then
         json.remove(content, i)
+        removed = true
       end
     end)
+    if removed and #content == 0 then
+      json.remove(messages, at)
+    end
   end)
 end
 
@@ -53,16 +58,32 @@ function removers.openai_responses(document)
   end)
 end
 
--- Signatures of parts.
+-- The signature of a part; true where nothing is left that the service would take.
+local function unsign(part)
+  local removed = false
+  for _, key in ipairs { "thoughtSignature", "thought_signature" } do
+    if is_sealed(part[key]) then
+      part[key] = (is_object(part.functionCall) or is_object(part.function_call)) and FOREIGN_CALL or nil
+      removed = true
+    end
+  end
+  return removed and (#part == 0 or #part == 1 and part.text == "")
+end
+
+-- Signatures of parts; parts that held nothing else, and contents of which nothing is left.
 function removers.gemini(document)
-  each_object(document.contents, function(content)
-    each_object(content.parts, function(part)
-      for _, key in ipairs { "thoughtSignature", "thought_signature" } do
-        if is_sealed(part[key]) then
-          part[key] = (is_object(part.functionCall) or is_object(part.function_call)) and FOREIGN_CALL or nil
-        end
+  local contents = document.contents
+  each_object(contents, function(content, at)
+    local parts, removed = content.parts, false
+    each_object(parts, function(part, i)
+      if unsign(part) then
+        json.remove(parts, i)
+        removed = true
       end
     end)
+    if removed and #parts == 0 then
+      json.remove(contents, at)
+    end
   end)
 end
 

@@ -3,7 +3,9 @@
 local automata = require("cliproxy.automata")
 local conversation = require("cliproxy.conversation")
 local dialects = require("cliproxy.dialects")
+local foreign_state = require("cliproxy.foreign_state")
 local json = require("cliproxy.json")
+local opaque = require("cliproxy.opaque")
 local reasoning_cache = require("cliproxy.reasoning_cache")
 local translate_answer = require("cliproxy.translate_answer")
 
@@ -304,6 +306,29 @@ describe("failures of a provider", function()
     local failure = translate_answer.failed(work_of("openai_chat", "gemini"), { status = 429, header = function() end,
       held = '{"error":{"code":429,"message":"slow","details":[{"retryDelay":"99999999999999999999s"}]}}' }, "")
     assert.equal("86400", failure.headers["retry-after"])
+  end)
+end)
+
+describe("state of another provider, in a request that passes", function()
+  local sealed = opaque.seal({ kind = "signature", data = "S" }, { dialect = "anthropic", provider = "p", model = "m" })
+
+  local function passed(dialect, text)
+    local document = json.parse((text:gsub("SEALED", sealed)))
+    foreign_state.remove(dialect, document)
+    return json.encode(document)
+  end
+
+  it("leaves no message without content", function()
+    assert.equal('{"messages":[{"role":"user","content":"a"},{"role":"user","content":[]}]}', passed("anthropic",
+      '{"messages":[{"role":"user","content":"a"},{"role":"assistant","content":[{"type":"thinking","thinking":"t",'
+      .. '"signature":"SEALED"},{"type":"redacted_thinking","data":"SEALED"}]},{"role":"user","content":[]}]}'))
+  end)
+
+  it("leaves no part without contents", function()
+    assert.equal('{"contents":[{"role":"user","parts":[{"text":""}]},{"role":"model","parts":[{"text":"t"}]}]}',
+      passed("gemini", '{"contents":[{"role":"user","parts":[{"text":""}]},{"role":"model","parts":[{"text":"t",'
+      .. '"thoughtSignature":"SEALED"},{"text":"","thoughtSignature":"SEALED"}]},'
+      .. '{"role":"model","parts":[{"thoughtSignature":"SEALED"}]}]}'))
   end)
 end)
 
