@@ -23,25 +23,40 @@ local FOREIGN_CALL = "skip_thought_signature_validator"
 ---@field target cliproxy.Target
 ---@field caps cliproxy.Caps
 ---@field name fun(name: string): string a tool's name as the target takes it
----@field done string[] contents so far
+---@field out string[] pieces of the body: no long text is copied before they are joined
+---@field contents integer begun so far
 ---@field role? string of the open one
----@field pieces string[]
+---@field parts integer in the open one
 ---@field results boolean the open one holds responses
+---@field first? string role of the first one
+---@field names table<string, cliproxy.Literal> of called tools, as the target has them
+---@field ids table<string, string> id of a call → its member
 
-local function close(w)
-  if w.role and w.pieces[1] then
-    w.done[#w.done + 1] = '{"role":"' .. w.role .. '","parts":[' .. table.concat(w.pieces, ",") .. "]}"
+local OPEN = { user = '{"role":"user","parts":[', model = '{"role":"model","parts":[' }
+
+-- Begins a part in a content of that role, the open one or a new one, with its first pieces.
+local function begin(w, role, results, a, b, c)
+  local out = w.out
+  local n = #out + 1
+  if w.role == role and w.results == results then
+    out[n] = ","
+  else
+    if w.role then
+      out[n] = "]},"
+      n = n + 1
+    end
+    out[n] = OPEN[role]
+    w.role, w.results, w.parts, w.contents, w.first = role, results, 0, w.contents + 1, w.first or role
   end
-  w.role, w.pieces = nil, {}
+  w.parts = w.parts + 1
+  out[n + 1], out[n + 2], out[n + 3] = a, b, c
 end
 
-local function add(w, role, piece, results)
-  results = results or false
-  if w.role ~= role or w.results ~= results then
-    close(w)
-    w.role, w.results = role, results
-  end
-  w.pieces[#w.pieces + 1] = piece
+-- Appends pieces of a part.
+local function emit(w, a, b, c)
+  local out = w.out
+  local n = #out
+  out[n + 1], out[n + 2], out[n + 3] = a, b, c
 end
 
 -- ,"thoughtSignature":… of the next piece.
@@ -52,11 +67,26 @@ end
 -- Calls --------------------------------------------------------------------------------------------------------
 
 -- Ids are optional: those that this codec made itself, for calls that had none, stay here.
-local function id_member(id)
-  if not id or id:find("^call_%w+_%d+x*$") then
+local function id_member(w, id)
+  if not id then
     return ""
   end
-  return ',"id":' .. quote(tool_names.fit_id(id, tool_names.ID_RULES.gemini))
+  local known = w.ids[id]
+  if not known then
+    known = id:find("^call_%w+_%d+x*$") and ""
+      or ',"id":' .. quote(tool_names.fit_id(id, tool_names.ID_RULES.gemini))
+    w.ids[id] = known
+  end
+  return known
+end
+
+local function name_of(w, name)
+  local known = w.names[name]
+  if not known then
+    known = quote(w.name(name))
+    w.names[name] = known
+  end
+  return known
 end
 
 local function call(w, part, signature)
@@ -66,15 +96,15 @@ local function call(w, part, signature)
       tostring(part.id)))
     input = "{}"
   end
-  add(w, "model", '{"functionCall":{"name":' .. quote(w.name(part.name)) .. ',"args":' .. input .. id_member(part.id)
-    .. "}" .. signed(signature) .. "}")
+  begin(w, "model", false, '{"functionCall":{"name":', name_of(w, part.name), ',"args":')
+  emit(w, input, id_member(w, part.id), signature and "}" .. signed(signature) .. "}" or "}}")
 end
 
 -- Gemini 3 wants the first call of each step of the current turn signed.
 local function foreign(w)
-  local at = w.role == "model" and #w.pieces or 0
-  w.c.ledger:invent(("contents[%d].parts[%d].thoughtSignature"):format(#w.done + (w.role == "model" and 0 or
-    w.role and 1 or 0), at), "the call is another model's")
+  local is_open = w.role == "model"
+  w.c.ledger:invent(("contents[%d].parts[%d].thoughtSignature"):format(w.contents - (is_open and 1 or 0),
+    is_open and w.parts or 0), "the call is another model's")
   return FOREIGN_CALL
 end
 
@@ -82,16 +112,16 @@ end
 
 local function flush_signature(w, signature)
   if signature then
-    add(w, "model", '{"text":""' .. signed(signature) .. "}")
+    begin(w, "model", false, '{"text":""' .. signed(signature) .. "}")
   end
 end
 
 local function text_piece(w, role, words, signature)
-  if not literal.is_empty(words) then
-    add(w, role, '{"text":' .. words .. signed(signature) .. "}")
-    return nil
+  if literal.is_empty(words) then
+    return signature
   end
-  return signature
+  begin(w, role, false, '{"text":', words, signature and signed(signature) .. "}" or "}")
+  return nil
 end
 
 local function note_cache(w, part)
@@ -119,9 +149,9 @@ local function document_or_media(w, role, part)
   if part.kind == "document" and part.text then
     text_piece(w, role, part.text)
   else
-    local piece = media_out.piece(w, part)
-    if piece then
-      add(w, role, piece)
+    local head, data, tail = media_out.piece(w, part)
+    if head then
+      begin(w, role, false, head, data, tail)
     end
   end
 end
@@ -155,7 +185,7 @@ end
 
 local INSIDE = { image = true, document = true }
 
--- Sorts what a tool gave: texts, bytes inside the response, and what has to follow it.
+-- Sorts what a tool gave: texts, pieces of bytes inside the response, and what has to follow it.
 local function sort_content(w, part)
   local texts, inside, behind = {}, {}, {}
   for _, one in ipairs(part.content or {}) do
@@ -163,7 +193,11 @@ local function sort_content(w, part)
     if one.kind == "text" or one.kind == "document" and one.text then
       texts[#texts + 1] = one.text
     elseif w.caps.function_response_parts and INSIDE[one.kind] and one.data then
-      inside[#inside + 1] = media_out.piece(w, one)
+      local head, data, tail = media_out.piece(w, one)
+      if head then
+        inside[#inside + 1] = inside[1] and "," or nil
+        inside[#inside + 1], inside[#inside + 2], inside[#inside + 3] = head, data, tail
+      end
     else
       behind[#behind + 1] = one
     end
@@ -171,15 +205,39 @@ local function sort_content(w, part)
   return texts, inside, behind
 end
 
+-- The text of a result that is one and nothing beside.
+local function only_text(content)
+  local one = content and content[1]
+  if one and not content[2] and one.kind == "text" and not one.cache then
+    return one.text
+  end
+end
+
 local function result(w, part, moved)
   note_cache(w, part)
-  local texts, inside, behind = sort_content(w, part)
   local name = part.name or ""
-  local response = part.value or '{"' .. (part.is_error and "error" or "result") .. '":'
-    .. (texts[1] and literal.concat(texts, "\\n") or '""') .. "}"
-  add(w, "user", '{"functionResponse":{"name":' .. quote(w.name(name)) .. ',"response":' .. response
-    .. id_member(part.id) .. (inside[1] and ',"parts":[' .. table.concat(inside, ",") .. "]" or "") .. "}}", true)
-  for _, one in ipairs(behind) do
+  local said, inside, behind = only_text(part.content), nil, nil
+  if not said then
+    local texts
+    texts, inside, behind = sort_content(w, part)
+    said = texts[1] and literal.concat(texts, "\\n") or '""'
+  end
+  begin(w, "user", true, '{"functionResponse":{"name":', name_of(w, name), ',"response":')
+  if part.value then
+    emit(w, part.value)
+  else
+    emit(w, part.is_error and '{"error":' or '{"result":', said, "}")
+  end
+  emit(w, id_member(w, part.id))
+  if inside and inside[1] then
+    emit(w, ',"parts":[')
+    for _, piece in ipairs(inside) do
+      emit(w, piece)
+    end
+    emit(w, "]")
+  end
+  emit(w, "}}")
+  for _, one in ipairs(behind or {}) do
     moved[#moved + 1] = { one, name }
   end
 end
@@ -189,20 +247,22 @@ local function give_moved(w, moved)
   for _, row in ipairs(moved) do
     local part, name = row[1], row[2]
     w.c.ledger:change(conversation.path(w.c, part), "it follows the result, which holds only text")
-    add(w, "user", '{"text":' .. quote(("The %s that %s gave:"):format(part.kind, name)) .. "}")
+    begin(w, "user", false, '{"text":' .. quote(("The %s that %s gave:"):format(part.kind, name)) .. "}")
     document_or_media(w, "user", part)
   end
 end
 
 local function user_turn(w, turn)
-  local moved = {}
+  local moved, others = {}, false
   for _, part in ipairs(turn.parts) do
     if part.kind == "tool_result" then
       result(w, part, moved)
+    else
+      others = true
     end
   end
   give_moved(w, moved)
-  for _, part in ipairs(turn.parts) do
+  for _, part in ipairs(others and turn.parts or {}) do
     if part.kind == "text" or part.kind == "refusal" then
       note_cache(w, part)
       text_piece(w, "user", part.text)
@@ -224,7 +284,7 @@ local function system_turn(w, turn)
   end
   if texts[1] then
     w.c.ledger:change(conversation.path(w.c, turn), "a reminder to the model in a turn of the user")
-    add(w, "user", '{"text":' .. literal.concat({ '"<system-reminder>\\n"', literal.concat(texts, "\\n\\n"),
+    begin(w, "user", false, '{"text":' .. literal.concat({ '"<system-reminder>\\n"', literal.concat(texts, "\\n\\n"),
       '"\\n</system-reminder>"' }) .. "}")
   end
 end
@@ -262,11 +322,11 @@ local function note_turns(w)
   end
 end
 
---- The list of contents as JSON text.
+--- Appends the list of contents.
 ---@param w cliproxy.gemini.Writer
----@return string
 function M.encode(w)
   note_turns(w)
+  emit(w, "[")
   local turns = conversation.joined(w.c, true)
   local current = current_from(turns)
   for i, turn in ipairs(turns) do
@@ -278,14 +338,12 @@ function M.encode(w)
       user_turn(w, turn)
     end
   end
-  close(w)
-  local first = w.done[1]
-  if not first then
+  emit(w, w.role and "]}]" or "]")
+  if not w.first then
     w.c.ledger:refuse(w.c.paths.turns, "it takes no request without a message of the user")
-  elseif first:find('^{"role":"model"') then
+  elseif w.first == "model" then
     w.c.ledger:refuse(w.c.paths.turns, "its first message must be the user's")
   end
-  return "[" .. table.concat(w.done, ",") .. "]"
 end
 
 return M

@@ -35,18 +35,20 @@ local function can_read(w, part)
   return not cap or w.caps[cap] ~= false
 end
 
---- A part with bytes; nil where it was refused.
+--- A part with bytes, in pieces; nil where it was refused.
 ---@param w cliproxy.gemini.Writer
 ---@param part cliproxy.Part image, audio, document
----@return string?
+---@return string? head
+---@return string? data
+---@return string? tail
 function M.piece(w, part)
   if part.file_id then
     refuse(w, part, "files belong to the provider that keeps them; send the file's bytes")
   elseif not can_read(w, part) then
     refuse(w, part, "the model reads no " .. WORDS[part.kind])
   elseif part.data then
-    return '{"inlineData":{"mimeType":' .. text.quote(part.media_type or "application/octet-stream") .. ',"data":'
-      .. part.data .. "}}"
+    return '{"inlineData":{"mimeType":' .. text.quote(part.media_type or "application/octet-stream") .. ',"data":',
+      part.data, "}}"
   elseif part.url then
     return by_address(w, part)
   else

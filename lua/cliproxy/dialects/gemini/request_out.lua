@@ -21,9 +21,10 @@ local function system(c)
   return parts[1] and '{"parts":[' .. table.concat(parts, ",") .. "]}"
 end
 
+-- Members stand behind the contents, but for the instruction.
 local function put(out, key, value)
   if value then
-    out[#out + 1] = '"' .. key .. '":' .. value
+    out[#out + 1] = ',"' .. key .. '":' .. value
   end
 end
 
@@ -33,25 +34,28 @@ end
 ---@return string
 function M.encode(c, target)
   local caps = target.caps or {}
+  local is_count = c.operation == "count"
+  local out = { "{" }
+  if is_count then
+    -- Only so does a count have more than contents.
+    local model = target.model:find("/", 1, true) and target.model or "models/" .. target.model
+    out[1] = '{"generateContentRequest":{"model":' .. text.quote(model) .. ","
+  end
+  local instruction = system(c)
+  out[2] = instruction and '"systemInstruction":' .. instruction .. ',"contents":' or '"contents":'
   ---@type cliproxy.gemini.Writer
   local w = {
-    c = c, target = target, caps = caps, name = tools_out.namer(c, caps), done = {}, pieces = {}, results = false,
+    c = c, target = target, caps = caps, name = tools_out.namer(c, caps), out = out, contents = 0, parts = 0,
+    results = false, names = {}, ids = {},
   }
-  local out = {}
-  put(out, "systemInstruction", system(c))
-  put(out, "contents", contents_out.encode(w))
+  contents_out.encode(w)
   put(out, "tools", tools_out.tools(w))
   put(out, "toolConfig", tools_out.choice(w))
   put(out, "safetySettings", c.safety)
   put(out, "generationConfig", generation_out.encode(w))
   conversation.settle(c, generation_out.carries(caps))
-  local body = table.concat(out, ",")
-  if c.operation == "count" then
-    -- Only so does a count have more than contents.
-    local model = target.model:find("/", 1, true) and target.model or "models/" .. target.model
-    return '{"generateContentRequest":{"model":' .. text.quote(model) .. "," .. body .. "}}"
-  end
-  return "{" .. body .. "}"
+  out[#out + 1] = is_count and "}}" or "}"
+  return table.concat(out)
 end
 
 return M
