@@ -105,17 +105,34 @@ local function call(r, node)
   return part.id and found
 end
 
-local function read_calls(r, node, parts)
-  local list = r:node(node, "tool_calls", "array")
-  if not list then
-    return
+-- A call of a function with nothing unusual about it, as most are; nil where there is.
+local function plain_call(r, members, id, kind, inner, i)
+  if members ~= 3 or kind ~= '"function"' or type(id) ~= "string" or #id == 2 then
+    return nil
   end
+  local count, name, arguments = json.members(inner, "name", "arguments")
+  if count ~= 2 or type(name) ~= "string" or #name == 2 or type(arguments) ~= "string" then
+    return nil
+  end
+  return { kind = "tool_call", turn = r.turn, list = "tool_calls", index = i - 1, id = literal.text(id),
+    name = literal.text(name), arguments = arguments }
+end
+
+local function read_call_list(r, list, parts)
   r.list = "tool_calls"
-  for i, child in json.each(list) do
+  for i = 1, json.length(list) do
     r.index = i - 1
-    parts[#parts + 1] = call(r, child) or nil
+    local members, id, kind, inner = json.row(list, i, "id", "type", "function")
+    parts[#parts + 1] = plain_call(r, members, id, kind, inner, i) or call(r, list[i]) or nil
   end
   r.list, r.index = nil, nil
+end
+
+local function read_calls(r, node, parts)
+  local list = r:node(node, "tool_calls", "array")
+  if list then
+    read_call_list(r, list, parts)
+  end
 end
 
 local function read_old_call(r, node, parts)
@@ -142,15 +159,20 @@ local function first_call(parts)
   end
 end
 
--- What the model thought before: as it was kept under the turn's first call, or as the client tells it.
-local function read_reasoning(r, node, parts, found)
+-- What the model thought before, as it was kept under the turn's first call.
+local function add_kept(r, parts)
   local first = first_call(parts)
   local kept = first and reasoning_cache.get(r.c.owner, first.id)
-  if kept then
-    for i, part in ipairs(kept) do
-      part.turn, part.list = r.turn, "reasoning_content"
-      table.insert(parts, i, part)
-    end
+  for i, part in ipairs(kept or {}) do
+    part.turn, part.list = r.turn, "reasoning_content"
+    table.insert(parts, i, part)
+  end
+  return kept ~= nil
+end
+
+-- The same, or what the client tells of it.
+local function read_reasoning(r, node, parts, found)
+  if add_kept(r, parts) then
     return
   end
   for _, key in ipairs(THOUGHTS) do
@@ -279,6 +301,45 @@ local function message(r, node)
   end
 end
 
+-- Messages of the usual members alone, as `json.members` reads them, by their roles; nil, and nothing was done, where
+-- there is more to say.
+local PLAIN = {}
+
+PLAIN['"user"'] = function(r, members, said)
+  local parts = members == 2 and parts_in.content(r, said, "user")
+  if parts then
+    r.leading = false
+    add(r, "user", parts)
+    return true
+  end
+end
+
+PLAIN['"assistant"'] = function(r, members, said, calls)
+  if type(said) ~= "string" or members ~= (calls and 3 or 2) or calls and not json.length(calls) then
+    return nil
+  end
+  local parts = said ~= '""' and parts_in.content(r, said, "assistant") or {}
+  if calls then
+    read_call_list(r, calls, parts)
+    add_kept(r, parts)
+  end
+  r.leading = false
+  add(r, "assistant", parts)
+  return true
+end
+
+PLAIN['"tool"'] = function(r, members, said, _, id)
+  if members ~= 3 or type(id) ~= "string" or #id == 2 then
+    return nil
+  end
+  local inner = parts_in.content(r, said, "result")
+  if inner then
+    r.leading = false
+    add(r, "user", { { kind = "tool_result", turn = r.turn, id = literal.text(id), content = inner } })
+    return true
+  end
+end
+
 --- Reads `messages`.
 ---@param r cliproxy.openai_chat.Reader
 ---@param document cliproxy.json.Node
@@ -287,9 +348,12 @@ function M.read(r, document)
   r.old_calls = {}
   if list then
     r.base = nil
-    for i, node in json.each(list) do
+    for i, members, role, said, calls, id in json.rows(list, "role", "content", "tool_calls", "tool_call_id") do
       r.turn = i - 1
-      message(r, node)
+      local read = PLAIN[role]
+      if not (read and read(r, members, said, calls, id)) then
+        message(r, list[i])
+      end
     end
     r.base = ""
   end

@@ -164,30 +164,49 @@ local function one(r, node, role)
   end
 end
 
+local function read_list(r, list, role)
+  local out, n = {}, 0
+  r.list = "content"
+  for i = 1, json.length(list) do
+    local members, kind, shown = json.row(list, i, "type", "text")
+    if members == 2 and kind == '"text"' and type(shown) == "string" then -- which every role may hold
+      n = n + 1
+      out[n] = { kind = "text", turn = r.turn, list = "content", index = i - 1, text = shown }
+    else
+      r.index = i - 1
+      out[n + 1] = one(r, list[i], role)
+      n = #out
+    end
+  end
+  r.list, r.index = nil, nil
+  return out
+end
+
+--- Content as `json.members` reads it.
+---@param r cliproxy.openai_chat.Reader it reads a message
+---@param content any
+---@param role "system"|"user"|"assistant"|"result"
+---@return cliproxy.Part[]? parts nil: it is neither a string nor a list
+function M.content(r, content, role)
+  if type(content) == "string" then
+    return { { kind = "text", text = content, turn = r.turn, list = "content" } }
+  elseif json.length(content) then
+    return read_list(r, content, role)
+  end
+end
+
 --- The content of a message: a string or a list of parts; none where it is null or absent.
 ---@param r cliproxy.openai_chat.Reader it reads a message
 ---@param node cliproxy.json.Node the message
 ---@param role "system"|"user"|"assistant"|"result"
 ---@return cliproxy.Part[]? parts nil: there is no content
 function M.read(r, node, role)
-  local raw = json.node(node, "content")
-  local kind = json.kind(raw)
-  if kind == "string" then
-    return { { kind = "text", text = json.raw(raw), turn = r.turn, list = "content" } }
-  elseif kind ~= "array" then
-    if kind ~= nil and kind ~= "null" then
-      r:wrong(r:where("content"), "must be a string or a list of parts, not " .. kind)
-    end
-    return nil
+  local _, content = json.members(node, "content")
+  local parts = M.content(r, content, role)
+  if not parts and content ~= nil then
+    r:wrong(r:where("content"), "must be a string or a list of parts, not " .. tostring(json.kind(content)))
   end
-  local out = {}
-  r.list = "content"
-  for i, child in json.each(node.content) do
-    r.index = i - 1
-    out[#out + 1] = one(r, child, role)
-  end
-  r.list, r.index = nil, nil
-  return out
+  return parts
 end
 
 return M

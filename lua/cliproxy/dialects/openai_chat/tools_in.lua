@@ -1,6 +1,7 @@
 --- Tools of a client's request, and which of them may be called; also in the words of the time before tools:
 --- `functions` and `function_call`.
 local json = require("cliproxy.json")
+local literal = require("cliproxy.literal")
 
 local M = {}
 
@@ -76,11 +77,34 @@ local function each(r, document, key, fn)
   return list
 end
 
+-- A function of a name, a description and a schema alone, as most are; nil where there is more to it.
+local function plain_tool(inner)
+  local members, name, description, schema, strict = json.members(inner, "name", "description", "parameters", "strict")
+  if members == (strict ~= nil and 4 or 3) and (strict == nil or type(strict) == "boolean")
+    and type(name) == "string" and #name > 2 and type(description) == "string" and json.kind(schema) == "object" then
+    return { name = literal.text(name), description = description, schema = json.raw(schema), strict = strict }
+  end
+end
+
 --- Reads `tools`.
 ---@param r cliproxy.openai_chat.Reader
 ---@param document cliproxy.json.Node
 function M.read(r, document)
-  each(r, document, "tools", one)
+  local list = r:node(document, "tools", "array")
+  if not list then
+    return
+  end
+  for i, members, kind, inner in json.rows(list, "type", "function") do
+    local tool = members == 2 and kind == '"function"' and plain_tool(inner)
+    if tool and not r.tool_names[tool.name] then
+      tool.index = i - 1
+      add(r, tool)
+    else
+      r.base = ("tools[%d]"):format(i - 1)
+      one(r, list[i], i - 1)
+    end
+  end
+  r.base = ""
 end
 
 local function old_one(r, node, index)
