@@ -3,9 +3,13 @@
 ---
 --- A failure is a table `{ status, code, text, param?, headers? }` made by
 --- `new` or `of_fault`. The envelope is the dialect's: `cliproxy.dialects`.
+local excerpt = require("cliproxy.text").excerpt
 local titles = require("cliproxy.dialects.titles")
 
 local M = {}
+
+-- Of what stood in a provider's answer, which may be as long as it likes.
+local WORDS_MAX = 500
 
 ---@class cliproxy.Failure
 ---@field status integer
@@ -140,7 +144,7 @@ end
 ---@param words string what it has no form for
 ---@return cliproxy.Failure
 function M.untranslatable(context, words)
-  return M.new("upstream_untranslatable", { provider = context.target.provider, text = words,
+  return M.new("upstream_untranslatable", { provider = context.target.provider, text = excerpt(words, WORDS_MAX),
     title = titles[context.conversation.dialect] })
 end
 
@@ -149,7 +153,7 @@ end
 ---@param words string what is wrong with it
 ---@return cliproxy.Failure
 function M.malformed(context, words)
-  return M.new("upstream_malformed", { provider = context.target.provider, text = words,
+  return M.new("upstream_malformed", { provider = context.target.provider, text = excerpt(words, WORDS_MAX),
     title = titles[context.target.dialect] })
 end
 

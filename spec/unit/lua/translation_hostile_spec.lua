@@ -302,6 +302,14 @@ describe("failures of a provider", function()
     end
   end)
 
+  it("do not repeat what is too long for a message", function()
+    local _, failure = streamed("anthropic", "openai_chat", {
+      '{"choices":[{"index":0,"delta":{},"finish_reason":"\\n' .. ("x"):rep(100000) .. '"}]}', "[DONE]" })
+    assert.equal("upstream_untranslatable", failure.code)
+    assert.is_true(#failure.text < 1000)
+    assert.falsy(failure.text:find("\n", 1, true))
+  end)
+
   it("have a time to wait that is a number", function()
     local failure = translate_answer.failed(work_of("openai_chat", "gemini"), { status = 429, header = function() end,
       held = '{"error":{"code":429,"message":"slow","details":[{"retryDelay":"99999999999999999999s"}]}}' }, "")
