@@ -170,24 +170,69 @@ local function item(r, node)
   end
 end
 
+-- Items of the usual members alone, as `json.members` reads them, by their types; nil, and nothing was done, where
+-- there is more to say.
+local PLAIN = {}
+
+local PLAIN_ROLES = { ['"user"'] = "user", ['"assistant"'] = "assistant", ['"system"'] = "system",
+  ['"developer"'] = "system" }
+
+local function plain_message(r, members, kind, word, content)
+  local role = members == (kind and 3 or 2) and PLAIN_ROLES[word]
+  local parts = role and parts_in.content(r, content, "content", role)
+  if parts then
+    add(r, role, parts)
+    return true
+  end
+end
+
+PLAIN['"message"'] = plain_message
+
+local function is_word(value)
+  return type(value) == "string" and #value > 2
+end
+
+PLAIN['"function_call"'] = function(r, members, _, _, _, id, name, arguments)
+  if members == 4 and is_word(id) and is_word(name) and type(arguments) == "string" then
+    add(r, "assistant", { { kind = "tool_call", turn = r.turn, id = literal.text(id), name = literal.text(name),
+      arguments = arguments } })
+    return true
+  end
+end
+
+PLAIN['"function_call_output"'] = function(r, members, _, _, _, id, _, _, output)
+  local inner = members == 3 and is_word(id) and parts_in.content(r, output, "output", "result")
+  if inner then
+    add(r, "user", { { kind = "tool_result", turn = r.turn, id = literal.text(id), content = inner } })
+    return true
+  end
+end
+
+local function read_items(r, list)
+  r.base = nil
+  for i, members, kind, role, content, id, name, arguments, output in json.rows(list, "type", "role", "content",
+    "call_id", "name", "arguments", "output") do
+    r.turn = i - 1
+    local read = kind == nil and plain_message or PLAIN[kind]
+    if not (read and read(r, members, kind, role, content, id, name, arguments, output)) then
+      item(r, list[i])
+    end
+  end
+  r.base = ""
+end
+
 --- Reads `input`.
 ---@param r cliproxy.responses.Reader
 ---@param document cliproxy.json.Node
 function M.read(r, document)
-  local kind = json.kind(json.node(document, "input"))
-  if kind == "string" then
+  local _, input = json.members(document, "input")
+  if type(input) == "string" then
     r.leading = false
-    r.c.turns[1] = { role = "user", parts = { { kind = "text", text = json.raw(document, "input"), turn = 0 } },
-      index = 0 }
-  elseif kind == "array" then
-    r.base = nil
-    for i, node in json.each(document.input) do
-      r.turn = i - 1
-      item(r, node)
-    end
-    r.base = ""
+    r.c.turns[1] = { role = "user", parts = { { kind = "text", text = input, turn = 0 } }, index = 0 }
+  elseif json.length(input) then
+    read_items(r, input)
   else
-    r:wrong("input", "must be a string or a list of items, not " .. tostring(kind))
+    r:wrong("input", "must be a string or a list of items, not " .. tostring(json.kind(document.input)))
   end
 end
 

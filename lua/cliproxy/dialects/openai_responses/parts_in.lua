@@ -129,6 +129,38 @@ local function one(r, node, allowed)
   end
 end
 
+local TEXTS = { ['"input_text"'] = true, ['"output_text"'] = true } -- which every list may hold
+
+--- Content as `json.members` reads it.
+---@param r cliproxy.responses.Reader it reads an item
+---@param content any
+---@param key string "content" or "output"
+---@param role? "system"|"result" whose lists hold less
+---@return cliproxy.Part[]? parts nil: it is neither a string nor a list
+function M.content(r, content, key, role)
+  if type(content) == "string" then
+    return { { kind = "text", text = content, turn = r.turn, list = key } }
+  elseif not json.length(content) then
+    return nil
+  end
+  local allowed = role == "system" and IN_SYSTEM or role == "result" and IN_RESULT or nil
+  local out, n = {}, 0
+  r.list = key
+  for i = 1, json.length(content) do
+    local members, kind, shown = json.row(content, i, "type", "text")
+    if members == 2 and TEXTS[kind] and type(shown) == "string" then
+      n = n + 1
+      out[n] = { kind = "text", turn = r.turn, list = key, index = i - 1, text = shown }
+    else
+      r.index = i - 1
+      out[n + 1] = one(r, content[i], allowed)
+      n = #out
+    end
+  end
+  r.list, r.index = nil, nil
+  return out
+end
+
 --- The content of a message or result: a string or a list of parts.
 ---@param r cliproxy.responses.Reader it reads an item
 ---@param node cliproxy.json.Node the item
@@ -136,23 +168,12 @@ end
 ---@param role? "system"|"result" whose lists hold less
 ---@return cliproxy.Part[]
 function M.read(r, node, key, role)
-  local list = json.node(node, key)
-  local kind = json.kind(list)
-  if kind == "string" then
-    return { { kind = "text", text = json.raw(list), turn = r.turn, list = key } }
-  elseif kind ~= "array" then
-    r:wrong(r:where(key), "must be a string or a list of parts, not " .. (kind or "absent"))
-    return {}
+  local _, content = json.members(node, key)
+  local parts = M.content(r, content, key, role)
+  if not parts then
+    r:wrong(r:where(key), "must be a string or a list of parts, not " .. (json.kind(node[key]) or "absent"))
   end
-  local allowed = role == "system" and IN_SYSTEM or role == "result" and IN_RESULT or nil
-  local out = {}
-  r.list = key
-  for i, child in json.each(list) do
-    r.index = i - 1
-    out[#out + 1] = one(r, child, allowed)
-  end
-  r.list, r.index = nil, nil
-  return out
+  return parts or {}
 end
 
 return M

@@ -2,6 +2,7 @@
 --- NAMESPACE__NAME on its way, and both parts come back in the answer.
 local conversation = require("cliproxy.conversation")
 local json = require("cliproxy.json")
+local literal = require("cliproxy.literal")
 local web_search = require("cliproxy.web_search")
 
 local M = {}
@@ -149,13 +150,32 @@ local function namespace(r, node, index)
   end
 end
 
+local function any(r, node, index)
+  if json.kind(node) == "object" and node.type == "namespace" then
+    namespace(r, node, index)
+  else
+    one(r, node, index)
+  end
+end
+
+-- A function of the usual members alone, as most are; nil where there is more to it.
+local function plain_tool(members, name, description, schema, strict)
+  if members == (strict ~= nil and 5 or 4) and (strict == nil or type(strict) == "boolean")
+    and type(name) == "string" and #name > 2 and type(description) == "string" and json.kind(schema) == "object" then
+    return { name = literal.text(name), description = description, schema = json.raw(schema), strict = strict }
+  end
+end
+
 local function read(r, list, base)
-  for i, node in json.each(list) do
-    r.base = ("%s[%d]"):format(base, i - 1)
-    if json.kind(node) == "object" and node.type == "namespace" then
-      namespace(r, node, i - 1)
+  for i, members, kind, name, description, schema, strict in json.rows(list, "type", "name", "description",
+    "parameters", "strict") do
+    local tool = kind == '"function"' and not r.adding and plain_tool(members, name, description, schema, strict)
+    if tool and not r.tool_places[tool.name] then
+      tool.index = i - 1
+      add(r, tool)
     else
-      one(r, node, i - 1)
+      r.base = ("%s[%d]"):format(base, i - 1)
+      any(r, list[i], i - 1)
     end
   end
   r.base = ""
