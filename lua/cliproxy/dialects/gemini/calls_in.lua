@@ -48,6 +48,13 @@ local function read(r, node, key, fields, out)
   return out.name ~= nil
 end
 
+local function call_part(r, called, given, input)
+  local call = { id = given and not r.ids[given] and given or mint(r), given = given, name = called }
+  r.ids[call.id] = true
+  r.open[#r.open + 1] = call
+  return { kind = "tool_call", turn = r.turn, index = r.index, id = call.id, name = called, input = input }
+end
+
 --- A `functionCall`.
 ---@param r cliproxy.gemini.Reader
 ---@param node cliproxy.json.Node the part
@@ -55,27 +62,36 @@ end
 ---@return cliproxy.Part?
 function M.call(r, node, key)
   local out = {}
-  if not read(r, node, key, CALL, out) then
-    return nil
+  return read(r, node, key, CALL, out) and call_part(r, out.name, out.given, out.input or "{}") or nil
+end
+
+local function is_word(value)
+  return type(value) == "string" and #value > 2
+end
+
+--- One of a name, arguments and maybe an id alone; nil, and nothing was done, where there is more to it.
+---@param r cliproxy.gemini.Reader
+---@param child cliproxy.json.Node the call itself
+---@return cliproxy.Part?
+function M.plain_call(r, child)
+  local members, word, given, input = json.members(child, "name", "id", "args")
+  if members == (given and 3 or 2) and is_word(word) and (given == nil or is_word(given))
+    and json.kind(input) == "object" then
+    return call_part(r, literal.text(word), given and literal.text(given), json.raw(input))
   end
-  local given = out.given
-  local call = { id = given and not r.ids[given] and given or mint(r), given = given, name = out.name }
-  r.ids[call.id] = true
-  r.open[#r.open + 1] = call
-  return { kind = "tool_call", turn = r.turn, index = r.index, id = call.id, name = out.name,
-    input = out.input or "{}" }
+end
+
+local function take(open, key, value)
+  for i = 1, #open do
+    if open[i][key] == value then
+      return table.remove(open, i)
+    end
+  end
 end
 
 -- The call that a response belongs to, taken from the open ones.
 local function answered(r, out)
-  local open = r.open
-  for _, key in ipairs { "given", "name" } do
-    for i, call in ipairs(open) do
-      if out[key] and call[key] == out[key] then
-        return table.remove(open, i)
-      end
-    end
-  end
+  return out.given and take(r.open, "given", out.given) or out.name and take(r.open, "name", out.name)
 end
 
 -- Documented: "output" holds what a function gave, "error" why it failed; SDKs write "result". A text alone under one
@@ -83,8 +99,7 @@ end
 local SOLE = { output = true, result = true, error = true }
 
 local function response(r, node, key, out)
-  local raw = r:object(node, key)
-  local child = raw and node[key]
+  local child = r:node(node, key)
   if not child then
     return
   end
@@ -99,7 +114,7 @@ local function response(r, node, key, out)
   if words then
     out.text = words
   else
-    out.value = raw
+    out.value = json.raw(child)
   end
 end
 
@@ -141,6 +156,12 @@ local RESPONSE = spelling.both {
   name = name, id = id, response = response, parts = parts, willContinue = later, scheduling = when,
 }
 
+local function response_part(r, out)
+  local call = answered(r, out)
+  return { kind = "tool_result", turn = r.turn, index = r.index, id = call and call.id or out.given or mint(r),
+    name = out.name, is_error = out.is_error }
+end
+
 --- A `functionResponse`.
 ---@param r cliproxy.gemini.Reader
 ---@param node cliproxy.json.Node the part
@@ -151,9 +172,7 @@ function M.response(r, node, key)
   if not read(r, node, key, RESPONSE, out) then
     return nil
   end
-  local call = answered(r, out)
-  local part = { kind = "tool_result", turn = r.turn, index = r.index, id = call and call.id or out.given or mint(r),
-    name = out.name, is_error = out.is_error }
+  local part = response_part(r, out)
   if out.value and not out.media then
     part.value = out.value
     return part
@@ -164,6 +183,25 @@ function M.response(r, node, key)
     part.content[#part.content + 1] = one
   end
   return part
+end
+
+--- One of a name, a text and maybe an id alone; nil, and nothing was done, where there is more to it.
+---@param r cliproxy.gemini.Reader
+---@param child cliproxy.json.Node the response itself
+---@return cliproxy.Part?
+function M.plain_response(r, child)
+  local members, word, given, inner = json.members(child, "name", "id", "response")
+  if members ~= (given and 3 or 2) or not is_word(word) or given ~= nil and not is_word(given) then
+    return nil
+  end
+  local count, output, result, failed = json.members(inner, "output", "result", "error")
+  local words = output or result or failed
+  if count == 1 and type(words) == "string" then
+    local part = response_part(r, { name = literal.text(word), given = given and literal.text(given),
+      is_error = words == failed or nil })
+    part.content = { { kind = "text", text = words, turn = r.turn, index = r.index } }
+    return part
+  end
 end
 
 return M

@@ -176,22 +176,76 @@ end
 
 local CONTENT = { role = false, parts = false }
 
+-- A turn begins.
+local function enter(r, role)
+  if role == "assistant" and r.last_role ~= role then
+    r.open = {} -- what has no response by now gets none
+  end
+  r.last_role = role
+end
+
+local function add_turn(r, role, parts, i)
+  if parts[1] then
+    r.c.turns[#r.c.turns + 1] = { role = role, parts = parts, index = i }
+  end
+end
+
 local function content(r, node, i)
   r.turn, r.index = i, nil
   if json.kind(node) ~= "object" then
     return r:wrong(r:where(), "must be an object with role and parts, not " .. tostring(json.kind(node)))
   end
   local role, parts = role_of(r, node), {}
-  if role == "assistant" and r.last_role ~= role then
-    r.open = {} -- what has no response by now gets none
-  end
-  r.last_role = role
+  enter(r, role)
   r:members(node, CONTENT)
   r:each(node, "parts", function(_, child, k, list)
     one_part(r, child, k, list, parts, role)
   end)
-  if #parts > 0 then
-    r.c.turns[#r.c.turns + 1] = { role = role, parts = parts, index = i }
+  add_turn(r, role, parts, i)
+end
+
+-- A part that is a text, a call or a response alone, as most are; nil, and nothing was done, where there is more to it.
+local function plain_part(r, role, members, text, call, response)
+  if members ~= 1 then
+    return nil
+  elseif type(text) == "string" then
+    return { kind = "text", text = text, turn = r.turn, index = r.index }
+  elseif call and role == "assistant" then
+    return calls_in.plain_call(r, call)
+  elseif response and role == "user" then
+    return calls_in.plain_response(r, response)
+  end
+end
+
+local function read_parts(r, list, role, parts)
+  local n = 0
+  for i = 1, json.length(list) do
+    r.index = i - 1
+    local part = plain_part(r, role, json.row(list, i, "text", "functionCall", "functionResponse"))
+    if not part then
+      one_part(r, list[i], i - 1, list, parts, role)
+      n = #parts
+    elseif part.text ~= '""' then
+      n = n + 1
+      parts[n] = part
+    end
+  end
+end
+
+local PLAIN_ROLES = { ['"user"'] = "user", ['"model"'] = "assistant" }
+
+local function read_list(r, list)
+  for i, members, role, inner in json.rows(list, "role", "parts") do
+    role = members == 2 and PLAIN_ROLES[role]
+    if role and json.length(inner) then
+      local parts = {}
+      r.turn, r.index = i - 1, nil
+      enter(r, role)
+      read_parts(r, inner, role, parts)
+      add_turn(r, role, parts, i - 1)
+    else
+      content(r, list[i], i - 1)
+    end
   end
 end
 
@@ -200,10 +254,12 @@ end
 ---@param document cliproxy.json.Node
 ---@param key string
 function M.read(r, document, key)
-  local base = r.base
+  local base, list = r.base, document[key]
   r.base = nil
-  if type(document[key]) == "string" then
+  if type(list) == "string" then
     r:wrong(r.prefix .. key, "must be a list, not a string")
+  elseif json.length(list) then
+    read_list(r, list)
   else
     r:each(document, key, content)
   end

@@ -68,7 +68,13 @@ end
 ---@param key string
 ---@return cliproxy.json.Node?
 function Reader:node(node, key)
-  return self:take(node, key, "{", "an object") and node[key]
+  local child = node[key]
+  local kind = json.kind(child)
+  if kind == "object" then
+    return child
+  elseif json.present(child) then
+    self:take(node, key, "{", "an object") -- tells what it is
+  end
 end
 
 --- Calls `fn(self, child, i, list)` for each element, i from 0. An object where a list belongs counts as its only
