@@ -75,17 +75,11 @@ end
 
 -- Calls and results ---------------------------------------------------------------------------------------------
 
--- A name that was read with others; whatever else it is, is malformed.
-local function name_of(r, node, key, value)
-  return type(value) == "string" and value ~= "" and value or r:name(node, key)
-end
-
 local TOOL_USE = set("id", "name", "input", "caller")
 
 function READERS.tool_use(r, node, out)
-  local id, name = json.pick(node, "id", "name")
   local part = r:part("tool_call")
-  part.id, part.name = name_of(r, node, "id", id), name_of(r, node, "name", name)
+  part.id, part.name = r:name(node, "id"), r:name(node, "name")
   part.input = r:object(node, "input")
   if not part.input then
     r:wrong(r:where("input"), "is missing")
@@ -112,19 +106,18 @@ local inner_lists = setmetatable({}, { __index = function(known, index)
   return list
 end })
 
+local function inner_list(list, index)
+  return list == "content" and inner_lists[index] or ("%s[%d].content"):format(list, index)
+end
+
 function READERS.tool_result(r, node, out)
-  local members, content = json.members(node, "content")
-  local id, is_error = json.pick(node, "tool_use_id", "is_error")
   local part = r:part("tool_result")
-  part.id = name_of(r, node, "tool_use_id", id)
-  if is_error ~= nil then
-    part.is_error = r:flag(node, "is_error") or nil
-  end
+  part.id = r:name(node, "tool_use_id")
+  part.is_error = r:flag(node, "is_error") or nil
   local list, index = r.list, r.index
-  local inner = list == "content" and inner_lists[index] or ("%s[%d].content"):format(list, index)
-  part.content = content and M.content(r, content, inner, "result") or M.read(r, node, "content", "result", inner)
+  part.content = M.read(r, node, "content", "result", inner_list(list, index))
   r.list, r.index = list, index
-  if members > 3 then
+  if #node > 3 then
     part.cache = r:object(node, "cache_control")
     r:unknown(node, TOOL_RESULT)
   end
@@ -200,8 +193,33 @@ local function one(r, node, role, out)
   end
 end
 
--- Kinds that most blocks have, as they are written.
-local PLAIN_KINDS = { ['"tool_use"'] = "tool_use", ['"tool_result"'] = "tool_result" }
+local function is_word(value)
+  return type(value) == "string" and #value > 2
+end
+
+-- Blocks of the usual members alone, by their types and where they stand; nil, and nothing was done, where there is
+-- more to one.
+local PLAIN = { user = {}, assistant = {}, system = {}, instruction = {}, result = {}, document = {} }
+
+PLAIN.assistant['"tool_use"'] = function(r, list, i, members)
+  local _, id, name, input = json.row(list, i, "id", "name", "input")
+  if members == 4 and is_word(id) and is_word(name) and json.kind(input) == "object" then
+    return { kind = "tool_call", turn = r.turn, index = i - 1, id = literal.text(id), name = literal.text(name),
+      input = json.raw(input) }
+  end
+end
+
+PLAIN.user['"tool_result"'] = function(r, list, i, members)
+  local _, id, content, is_error = json.row(list, i, "tool_use_id", "content", "is_error")
+  if members ~= (is_error == nil and 3 or 4) or not is_word(id) or is_error ~= nil and type(is_error) ~= "boolean" then
+    return nil
+  end
+  local outer = r.list
+  local parts = M.content(r, content, inner_list(outer, i - 1), "result")
+  r.list = outer
+  return parts and { kind = "tool_result", turn = r.turn, index = i - 1, id = literal.text(id), content = parts,
+    is_error = is_error or nil }
+end
 
 --- Appends the blocks of a list.
 ---@param r cliproxy.anthropic.Reader
@@ -211,20 +229,22 @@ local PLAIN_KINDS = { ['"tool_use"'] = "tool_use", ['"tool_result"'] = "tool_res
 ---@param out cliproxy.Part[]
 function M.read_list(r, list, name, role, out)
   r.list = name
-  local n, turn, allowed = #out, r.turn, ALLOWED[role]
+  local n, turn, plain = #out, r.turn, PLAIN[role]
   for i = 1, json.length(list) do
     local members, kind, text = json.row(list, i, "type", "text")
+    local part, read = nil, plain[kind]
     if members == 2 and kind == '"text"' and type(text) == "string" then -- which may stand everywhere
-      n = n + 1
-      out[n] = name == "content" and { kind = "text", turn = turn, index = i - 1, text = text }
+      part = name == "content" and { kind = "text", turn = turn, index = i - 1, text = text }
         or { kind = "text", turn = turn, list = name, index = i - 1, text = text }
+    elseif read then
+      part = read(r, list, i, members)
+    end
+    if part then
+      n = n + 1
+      out[n] = part
     else
-      r.index, kind = i - 1, PLAIN_KINDS[kind]
-      if kind and allowed[kind] then
-        READERS[kind](r, list[i], out, role)
-      else
-        one(r, list[i], role, out)
-      end
+      r.index = i - 1
+      one(r, list[i], role, out)
       n = #out
     end
   end
