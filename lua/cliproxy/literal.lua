@@ -99,7 +99,10 @@ end
 ---@param raw cliproxy.JsonText
 ---@return cliproxy.JsonText
 function M.one_line(raw)
-  return find(raw, "[\r\n]") and (raw:gsub("[\r\n]", " ")) or raw
+  if find(raw, "\n", 1, true) or find(raw, "\r", 1, true) then
+    return (raw:gsub("[\r\n]", " "))
+  end
+  return raw
 end
 
 return M

@@ -11,6 +11,9 @@ local M = {}
 
 M.malformed, M.untranslatable = errors.malformed, errors.untranslatable
 
+local floor, type = math.floor, type
+local pick = json.pick
+
 local function object(value)
   return json.kind(value) == "object" and value or nil
 end
@@ -37,7 +40,7 @@ end
 
 local function whole(value)
   if type(value) == "number" and value >= 0 and value < 2 ^ 53 then
-    return math.floor(value)
+    return floor(value)
   end
 end
 
@@ -64,22 +67,23 @@ end
 ---@param response cliproxy.json.Node
 ---@return cliproxy.TokenUsage?
 function M.usage(response)
-  local usage = object(response.usage)
-  if not usage then
+  local input, output, cached, written, reasoning = pick(response, "usage.input_tokens", "usage.output_tokens",
+    "usage.input_tokens_details.cached_tokens", "usage.input_tokens_details.cache_write_tokens",
+    "usage.output_tokens_details.reasoning_tokens")
+  if input == nil and output == nil and not object(response.usage) then
     return nil
   end
-  local input, output = object(usage.input_tokens_details), object(usage.output_tokens_details)
   return {
-    input = whole(usage.input_tokens), output = whole(usage.output_tokens),
-    cached = input and whole(input.cached_tokens), cache_written = input and whole(input.cache_write_tokens),
-    reasoning = output and whole(output.reasoning_tokens),
+    input = whole(input), output = whole(output), cached = cached and whole(cached),
+    cache_written = written and whole(written), reasoning = reasoning and whole(reasoning),
   }
 end
 
 ---@param response cliproxy.json.Node
 ---@return { id?: string, model?: string, created?: integer }
 function M.head(response)
-  return { id = word(response.id), model = word(response.model), created = whole(response.created_at) }
+  local id, model, created = pick(response, "id", "model", "created_at")
+  return { id = word(id), model = word(model), created = whole(created) }
 end
 
 --- The full name that the request gave a tool.
@@ -154,14 +158,17 @@ M.KNOWN = { message = true, function_call = true, custom_tool_call = true, reaso
 local READERS = {}
 
 function READERS.message(context, item, parts)
-  for _, part in each(item.content) do
-    local kind = object(part) and part.type
-    if kind == "output_text" then
-      parts[#parts + 1] = { kind = "text", text = literal.read(part, "text") or '""', citations = M.citations(part) }
-    elseif kind == "refusal" then
-      parts[#parts + 1] = { kind = "refusal", text = literal.read(part, "refusal") or '""' }
+  local content = list(item.content)
+  for i = 1, content and #content or 0 do
+    local _, kind, shown, refusal, annotations = json.row(content, i, "type", "text", "refusal", "annotations")
+    if kind == '"output_text"' then
+      parts[#parts + 1] = { kind = "text", text = type(shown) == "string" and shown or '""',
+        citations = annotations and M.citations(content[i]) or nil }
+    elseif kind == '"refusal"' then
+      parts[#parts + 1] = { kind = "refusal", text = type(refusal) == "string" and refusal or '""' }
     else
-      return M.untranslatable(context, ("a part of type %q in a message"):format(tostring(kind)))
+      return M.untranslatable(context, ("a part of type %q in a message"):format(
+        tostring((object(content[i]) or {}).type)))
     end
   end
 end
@@ -258,13 +265,12 @@ function M.complete(called, refused)
   return called and "tool_calls" or refused and "refusal" or "end"
 end
 
-local function stop_of(context, response, parts)
-  local status = response.status
+local function stop_of(context, response, status, parts)
   if status == "incomplete" then
     return M.incomplete(context, response)
   elseif status == "queued" or status == "in_progress" then
     return nil, errors.unfinished(context, "its answer is still " .. status)
-  elseif status ~= "completed" and json.present(status) then
+  elseif status ~= "completed" and status ~= nil then
     return nil, M.failure(context, response.error)
   end
   local called, refused = false, false
@@ -283,25 +289,25 @@ end
 function M.decode(document, context)
   if not object(document) then
     return nil, M.malformed(context, "it is no object")
-  elseif object(document.error) then
-    return nil, M.failure(context, document.error)
-  elseif document.status == "failed" or document.status == "cancelled" then
-    return nil, M.failure(context, document.error)
-  elseif not list(document.output) then
+  end
+  local failed, status, output, id, model, created = pick(document, "error", "status", "output", "id", "model",
+    "created_at")
+  if status == "failed" or status == "cancelled" or failed and object(failed) then
+    return nil, M.failure(context, failed)
+  elseif not list(output) then
     return nil, M.malformed(context, "it has no output")
   end
-  local parts, failure = M.parts(context, document.output)
+  local parts, failure = M.parts(context, output)
   if not parts then
     return nil, failure
   end
   local stop
-  stop, failure = stop_of(context, document, parts)
+  stop, failure = stop_of(context, document, status, parts)
   if not stop then
     return nil, failure
   end
-  local answer = M.head(document)
-  answer.parts, answer.stop, answer.usage = parts, stop, M.usage(document)
-  return answer
+  return { id = word(id), model = word(model), created = created and whole(created), parts = parts, stop = stop,
+    usage = M.usage(document) }
 end
 
 --- The count of a count operation.

@@ -14,11 +14,12 @@ local M = {}
 M.ignored = { model = true, stream = true }
 
 -- Fields that answers repeat as they were sent; `response_object` has the defaults of the others.
-local ECHOED = {
-  "instructions", "max_output_tokens", "max_tool_calls", "metadata", "parallel_tool_calls", "prompt_cache_key",
-  "prompt_cache_retention", "safety_identifier", "temperature", "tool_choice", "tools", "top_logprobs", "top_p",
-  "truncation", "user",
-}
+local ECHOED = {}
+for _, key in ipairs { "instructions", "max_output_tokens", "max_tool_calls", "metadata", "parallel_tool_calls",
+  "prompt_cache_key", "prompt_cache_retention", "safety_identifier", "temperature", "tool_choice", "tools",
+  "top_logprobs", "top_p", "truncation", "user" } do
+  ECHOED[key] = true
+end
 
 local carried, dropped, refused = fields_in.carried, fields_in.dropped, fields_in.refused
 
@@ -239,7 +240,22 @@ local function settle_own_calls(r)
   end
 end
 
+-- Members of objects that answers repeat one by one.
+local INNER = { reasoning = { "effort", "summary" }, text = { "format", "verbosity" } }
+
+local function echo_member(echo, document, key, value)
+  if ECHOED[key] then
+    echo[key] = json.raw(document, key)
+  elseif INNER[key] and json.kind(value) == "object" then
+    for _, name in ipairs(INNER[key]) do
+      local raw = json.raw(value, name)
+      echo[key .. "." .. name] = raw ~= "null" and raw or nil
+    end
+  end
+end
+
 local function read(r, document)
+  local echo = r.c.operation ~= "count" and {} or nil
   for key, value in json.each(document) do
     local field = FIELDS[key]
     if field then
@@ -249,7 +265,11 @@ local function read(r, document)
     elseif not M.ignored[key] then
       r.ledger:warn(key --[[@as string]], "unknown to cliproxy")
     end
+    if echo and value ~= json.null then
+      echo_member(echo, document, key, value)
+    end
   end
+  r.c.echo = echo
   tools_in.read_added(r)
   if r.instructions and not literal.is_empty(r.instructions) then
     table.insert(r.c.system, 1, { kind = "text", text = r.instructions })
@@ -257,28 +277,6 @@ local function read(r, document)
   if r.own_calls then
     settle_own_calls(r)
   end
-end
-
--- Members of objects that answers repeat one by one.
-local function inner(document, key, names, echo)
-  local node = document[key]
-  if json.kind(node) == "object" then
-    for _, name in ipairs(names) do
-      local raw = json.raw(node, name)
-      echo[key .. "." .. name] = raw ~= "null" and raw or nil
-    end
-  end
-end
-
-local function echo_of(document)
-  local echo = {}
-  for _, key in ipairs(ECHOED) do
-    local raw = json.raw(document, key)
-    echo[key] = raw ~= "null" and raw or nil
-  end
-  inner(document, "reasoning", { "effort", "summary" }, echo)
-  inner(document, "text", { "format", "verbosity" }, echo)
-  return echo
 end
 
 --- Reads a request; `nil, message, param` where it is malformed.
@@ -301,9 +299,6 @@ function M.decode(document, head)
   end
   if r.message then
     return nil, r.message, r.param
-  end
-  if c.operation ~= "count" then
-    c.echo = echo_of(document)
   end
   return c
 end

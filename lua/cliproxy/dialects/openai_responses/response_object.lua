@@ -20,7 +20,9 @@ local DEFAULTS = {
 ---@param context cliproxy.Context
 ---@return string
 function M.stem(context)
-  return (context.id:gsub("^req_", ""):gsub("[^%w_-]", "_"))
+  local id = context.id
+  id = id:sub(1, 4) == "req_" and id:sub(5) or id
+  return (id:gsub("[^%w_-]", "_"))
 end
 
 ---@class cliproxy.responses.Frame
@@ -28,15 +30,24 @@ end
 ---@field created integer
 ---@field [integer] string the text between what changes
 
+-- What the request said, as it is told; the rest is in `DEFAULTS`.
+local function said_by(echo)
+  if not echo or next(echo) == nil then
+    return DEFAULTS
+  end
+  local said = {}
+  for field, value in next, echo do
+    said[field] = literal.one_line(value)
+  end
+  return said
+end
+
 --- All of a Response that is the same in every event of an answer.
 ---@param context cliproxy.Context
 ---@param head { model?: string, created?: integer }
 ---@return cliproxy.responses.Frame
 function M.frame(context, head)
-  local echo = context.conversation.echo or {}
-  local function get(field)
-    return echo[field] and literal.one_line(echo[field]) or DEFAULTS[field]
-  end
+  local said, D = said_by(context.conversation.echo), DEFAULTS
   local id, created = "resp_" .. M.stem(context), head.created or os.time()
   return {
     id = id, created = created,
@@ -44,19 +55,24 @@ function M.frame(context, head)
     '","background":false,"completed_at":',
     ',"error":',
     ',"frequency_penalty":0.0,"incomplete_details":',
-    ',"instructions":' .. get("instructions") .. ',"max_output_tokens":' .. get("max_output_tokens")
-      .. ',"max_tool_calls":' .. get("max_tool_calls") .. ',"model":'
+    ',"instructions":' .. (said.instructions or D.instructions)
+      .. ',"max_output_tokens":' .. (said.max_output_tokens or D.max_output_tokens)
+      .. ',"max_tool_calls":' .. (said.max_tool_calls or D.max_tool_calls) .. ',"model":'
       .. text.quote(head.model or context.target.model) .. ',"output":',
-    ',"parallel_tool_calls":' .. get("parallel_tool_calls")
-      .. ',"presence_penalty":0.0,"previous_response_id":null,"prompt_cache_key":' .. get("prompt_cache_key")
-      .. ',"prompt_cache_retention":' .. get("prompt_cache_retention")
-      .. ',"reasoning":{"effort":' .. get("reasoning.effort") .. ',"summary":' .. get("reasoning.summary")
-      .. '},"safety_identifier":' .. get("safety_identifier")
-      .. ',"service_tier":"default","store":false,"temperature":' .. get("temperature")
-      .. ',"text":{"format":' .. get("text.format") .. ',"verbosity":' .. get("text.verbosity")
-      .. '},"tool_choice":' .. get("tool_choice") .. ',"tools":' .. get("tools") .. ',"top_logprobs":'
-      .. get("top_logprobs") .. ',"top_p":' .. get("top_p") .. ',"truncation":' .. get("truncation") .. ',"usage":',
-    ',"user":' .. get("user") .. ',"metadata":' .. get("metadata") .. "}",
+    ',"parallel_tool_calls":' .. (said.parallel_tool_calls or D.parallel_tool_calls)
+      .. ',"presence_penalty":0.0,"previous_response_id":null,"prompt_cache_key":'
+      .. (said.prompt_cache_key or D.prompt_cache_key)
+      .. ',"prompt_cache_retention":' .. (said.prompt_cache_retention or D.prompt_cache_retention)
+      .. ',"reasoning":{"effort":' .. (said["reasoning.effort"] or D["reasoning.effort"])
+      .. ',"summary":' .. (said["reasoning.summary"] or D["reasoning.summary"])
+      .. '},"safety_identifier":' .. (said.safety_identifier or D.safety_identifier)
+      .. ',"service_tier":"default","store":false,"temperature":' .. (said.temperature or D.temperature)
+      .. ',"text":{"format":' .. (said["text.format"] or D["text.format"])
+      .. ',"verbosity":' .. (said["text.verbosity"] or D["text.verbosity"])
+      .. '},"tool_choice":' .. (said.tool_choice or D.tool_choice) .. ',"tools":' .. (said.tools or D.tools)
+      .. ',"top_logprobs":' .. (said.top_logprobs or D.top_logprobs) .. ',"top_p":' .. (said.top_p or D.top_p)
+      .. ',"truncation":' .. (said.truncation or D.truncation) .. ',"usage":',
+    ',"user":' .. (said.user or D.user) .. ',"metadata":' .. (said.metadata or D.metadata) .. "}",
   }
 end
 
