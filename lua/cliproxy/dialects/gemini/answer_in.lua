@@ -13,11 +13,12 @@ end
 ---@param document cliproxy.json.Node
 ---@return { id?: string, model?: string }
 function M.head(document)
-  return { id = word(document.responseId), model = word(document.modelVersion) }
+  local id, model = json.pick(document, "responseId", "modelVersion")
+  return { id = word(id), model = word(model) }
 end
 
-local function count(node, key)
-  local value = tonumber(node[key])
+local function count(value)
+  value = tonumber(value)
   return value and value >= 0 and value < 2 ^ 53 and math.floor(value) or nil
 end
 
@@ -33,15 +34,14 @@ function M.usage(raw)
   if json.kind(node) ~= "object" then
     return nil
   end
-  local thoughts, total = count(node, "thoughtsTokenCount"), count(node, "totalTokenCount")
-  local prompt = count(node, "promptTokenCount")
-  local input = prompt and sum(prompt, count(node, "toolUsePromptTokenCount"))
-  local output = sum(count(node, "candidatesTokenCount"), thoughts)
+  local thoughts, total, prompt, tool, candidates, cached = json.pick(node, "thoughtsTokenCount", "totalTokenCount",
+    "promptTokenCount", "toolUsePromptTokenCount", "candidatesTokenCount", "cachedContentTokenCount")
+  thoughts, total, prompt = count(thoughts), count(total), count(prompt)
+  local input, output = prompt and sum(prompt, count(tool)), sum(count(candidates), thoughts)
   if not output and input and total and total >= input then
     output = total - input -- the total is the sum of them all
   end
-  local usage = { input = input, cached = count(node, "cachedContentTokenCount"), output = output,
-    reasoning = thoughts }
+  local usage = { input = input, cached = count(cached), output = output, reasoning = thoughts }
   json.close(node)
   return next(usage) and usage or nil
 end

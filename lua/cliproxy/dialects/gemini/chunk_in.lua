@@ -183,13 +183,6 @@ local function one_part(self, part)
     return M.malformed(self.context, "a part is no object")
   end
   local words = literal.read(part, "text")
-  if words and #part == 1 then -- nearly all parts
-    if words ~= '""' then
-      self.flowing = true
-      self.out.text(words)
-    end
-    return nil
-  end
   local failure = foreign_part(self, part)
   if failure then
     return failure
@@ -280,7 +273,16 @@ local function one_candidate(self, candidate)
   local parts = content and content.parts
   if json.kind(parts) == "array" then
     for i = 1, #parts do
-      local failure = one_part(self, parts[i])
+      local n, words = json.row(parts, i, "text")
+      local failure
+      if n == 1 and type(words) == "string" then -- nearly all parts
+        if words ~= '""' then
+          self.flowing = true
+          self.out.text(words)
+        end
+      else
+        failure = one_part(self, parts[i])
+      end
       if failure then
         return failure
       end
@@ -315,7 +317,7 @@ function M.read(self, document)
     self.usage = usage
   end
   local candidates = document.candidates
-  local candidate = json.kind(candidates) == "array" and object(candidates[1])
+  local candidate = json.length(candidates) and object(candidates[1])
   if candidate then
     return one_candidate(self, candidate)
   end
