@@ -222,8 +222,12 @@ end
 --- and refused: no target can take them. A result learns its tool's name.
 ---@param c cliproxy.Conversation
 ---@param users? boolean
----@return cliproxy.Turn[]
+---@return cliproxy.Turn[] turns one turn of the user alone is the conversation's own list: not to be changed
 function M.joined(c, users)
+  local first = c.turns[1]
+  if first and not c.turns[2] and first.role == "user" and first.parts[1] and not has(first, "tool_result") then
+    return c.turns
+  end
   local turns, out, n = merge(c.turns, "assistant"), {}, 0
   for i = 1, #turns do
     local turn = turns[i] -- results that were taken are gone from it

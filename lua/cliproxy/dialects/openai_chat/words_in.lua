@@ -73,6 +73,9 @@ local function counts(input, output, total, cached, written, hit, thought)
   if total and input and output and total > input + output then
     output = total - input
   end
+  if not (cached or written or hit or thought) then
+    return { input = input, output = output }
+  end
   return {
     input = input, output = output, reasoning = thought and whole(thought),
     cached = cached and whole(cached) or hit and whole(hit), cache_written = written and whole(written),
