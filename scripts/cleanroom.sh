@@ -11,13 +11,16 @@ keep=
 suite=${1:-bookworm}
 # The mirror of this machine's own packages, so that nothing is said here of where that is.
 mirror=${DEBIAN_MIRROR:-$(apt-get indextargets --format '$(CREATED_BY) $(SITE)' | sed -n 's/^Packages //p' | head -n 1)}
+# Likewise npm's settings, and an authority of certificates beside the public ones.
+authority=
 [ "$(id -u)" = 0 ] || die "run this as root: it makes a chroot"
 need mmdebstrap git
 place=$(mktemp -d "${TMPDIR:-/tmp}/cleanroom.XXXXXX")
 room=$place/root
 
 inside() {
-  chroot "$room" /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 /bin/bash -c "cd /srv/cliproxy && $1"
+  chroot "$room" /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 ${authority:+NODE_EXTRA_CA_CERTS=$authority} \
+    /bin/bash -c "cd /srv/cliproxy && $1"
 }
 leave() {
   if mountpoint -q "$room/proc"; then
@@ -41,6 +44,11 @@ mount -t proc proc "$room/proc"
 mount --bind /dev "$room/dev"
 cp /etc/resolv.conf "$room/etc/resolv.conf"
 [ -e /etc/hosts ] && cp /etc/hosts "$room/etc/hosts"
+[ -e "$HOME/.npmrc" ] && install -m 600 "$HOME/.npmrc" "$room/root/.npmrc"
+if [ -n "${NODE_EXTRA_CA_CERTS:-}" ]; then
+  cp "$NODE_EXTRA_CA_CERTS" "$room/root/authority.crt"
+  authority=/root/authority.crt
+fi
 
 step "a clean clone"
 mkdir -p "$room/srv"
