@@ -97,6 +97,7 @@ M.rows = {
   context_length = { 400, "prompt is too long: provider {provider} says: {text}." },
   upstream_no_model = { 404, "provider {provider} has no model {model}: {text}." },
   upstream_limited = { 429, "provider {provider} limits its use: {text}." },
+  upstream_billing = { 402, "provider {provider} wants to be paid: {text}.", retry = false },
   upstream_redirect = { 502,
     "provider {provider} answered {status}, a redirect to {location}: set base_url to the final address.",
     retry = false },

@@ -65,6 +65,8 @@ function M.failure(target, status, message, code)
   local words = message and message ~= "" and text.excerpt(message, 500):gsub("%.$", "") or "no message"
   if (status == 400 or status == 413) and M.is_overflow(words, code) then
     return coded("context_length", target, status, words)
+  elseif status == 402 then
+    return coded("upstream_billing", target, status, words)
   elseif status == 404 then
     return coded("upstream_no_model", target, status, words)
   elseif status == 429 then

@@ -242,6 +242,10 @@ describe("a request of another dialect", function()
     assert.matches("^prompt is too long", exchange:answer().error.message)
     assert.same({ 529, "overloaded_error" }, { failed(503, "<html>busy</html>").status,
       failed(503, "{}"):answer().error.type })
+    exchange = failed(402, '{"error":{"message":"Insufficient Balance","type":"unknown_error","code":"invalid"}}')
+    assert.same({ 402, "billing_error", "false" }, { exchange.status, exchange:answer().error.type,
+      exchange.headers_sent["x-should-retry"] })
+    assert.equal(402, failed(402, "no money").status)
     assert.equal(502, failed(401, '{"error":{"message":"no","code":"invalid_api_key"}}').status)
   end)
 

@@ -13,14 +13,18 @@ local CODES = {
   context_length = "context_length_exceeded",
   upstream_no_model = "model_not_found",
   upstream_limited = "rate_limit_exceeded",
+  upstream_billing = "insufficient_quota",
 }
 
 --- OpenAI's names for a failure.
 ---@param failure cliproxy.Failure
 ---@return string type, string code
 function M.names(failure)
-  local kind = TYPES[failure.status] or (failure.status >= 500 and "server_error" or "invalid_request_error")
-  return kind, failure.hint or CODES[failure.code] or failure.code
+  local code = failure.hint or CODES[failure.code] or failure.code
+  if code == "insufficient_quota" then
+    return code, code
+  end
+  return TYPES[failure.status] or (failure.status >= 500 and "server_error" or "invalid_request_error"), code
 end
 
 --- `{"message","type","param","code"}`.
