@@ -77,4 +77,24 @@ function M.fit_id(id, rule, exact)
   return obeys(id, rule) and id or "call_" .. hash(id):sub(1, 32)
 end
 
+--- The id of a call of an answer: one of our own where the server gives none, as no other request has it; one with a
+--- number behind it where another call of the answer has the same.
+---@param taken table<string, integer> of the calls before it; it is added
+---@param id? string as the server gave it
+---@param request string id of the request: "req_…"
+---@param i integer its place among the calls, from 1
+---@return string
+function M.unique_id(taken, id, request, i)
+  if not id or id == "" then
+    id = "call_" .. request:gsub("^req_", "") .. "_" .. i
+  end
+  local given, n = id, taken[id]
+  while n and taken[id] do
+    n = n + 1
+    id = given .. "_" .. n
+  end
+  taken[given], taken[id] = n or 1, taken[id] or 1
+  return id
+end
+
 return M

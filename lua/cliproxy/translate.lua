@@ -55,13 +55,13 @@ end
 
 function MADE.remember(context)
   local target = context.target
-  return function(call_id, parts)
+  return function(call, parts)
     for _, part in ipairs(parts) do
       if part.state and not part.state.origin then
         part.state.origin = { dialect = target.dialect, provider = target.provider, model = target.model }
       end
     end
-    reasoning_cache.put(context.owner, call_id, parts)
+    reasoning_cache.put(context.owner, call, parts)
   end
 end
 

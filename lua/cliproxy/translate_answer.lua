@@ -8,6 +8,7 @@ local replay = require("cliproxy.replay")
 local secrets = require("cliproxy.secrets")
 local system = require("cliproxy.system")
 local text = require("cliproxy.text")
+local tool_names = require("cliproxy.tool_names")
 local upstream_error = require("cliproxy.upstream_error")
 
 local M = {}
@@ -34,13 +35,16 @@ local function retry_delay(document)
   end
 end
 
---- A failure as the client's dialect has it: Anthropic's own status for overload, and no word of cliproxy's key.
+--- A failure as the client's dialect has it: Anthropic's own status for overload, its own alone for what is not paid,
+--- and no word of cliproxy's key.
 ---@param work cliproxy.Work
 ---@param failure cliproxy.Failure
 ---@return cliproxy.Failure
 function M.for_client(work, failure)
   if failure.code == "upstream_overloaded" and work.dialect == "anthropic" then
     failure.status = 529
+  elseif failure.code == "upstream_billing" and work.dialect ~= "anthropic" then
+    failure.status = 429
   end
   failure.text = secrets.hide(work, failure.text)
   return failure
@@ -72,6 +76,18 @@ function M.failed(work, reply, said)
   return M.for_client(work, failure)
 end
 
+-- Decoders give the ids of calls as the server has them.
+local function name_calls(parts, request)
+  local taken, calls = {}, 0
+  for i = 1, #parts do
+    local part = parts[i]
+    if part.kind == "tool_call" then
+      calls = calls + 1
+      part.id = tool_names.unique_id(taken, part.id, request, calls)
+    end
+  end
+end
+
 local function decode(work, document)
   local translation = work.translation
   if work.operation == "count" then
@@ -85,8 +101,11 @@ local function decode(work, document)
     return embeddings.decode_response(translation.context.target.dialect, document, translation.context)
   end
   local answer, failure = translation.upstream.decode_response(document, translation.context)
-  if answer and translation.lowered then
-    custom_tools.raise(answer, translation.lowered)
+  if answer then
+    name_calls(answer.parts, work.id)
+    if translation.lowered then
+      custom_tools.raise(answer, translation.lowered)
+    end
   end
   return answer, failure
 end
@@ -132,20 +151,26 @@ end
 ---@field finished boolean the client's last event is made
 
 -- Notes what a decoder says of one event: lanes learn from events that are one fragment. Usage may come beside it: the
--- last one counts, and that stands in an event that ends the fragments. `bytes` is of all fragments so far.
-local function watched(sink)
+-- last one counts, and that stands in an event that ends the fragments. `bytes` is of all fragments so far. Calls get
+-- the ids that the client knows.
+local function watched(sink, request)
   local seen = { calls = 0, bytes = 0 }
   local out = { usage = sink.usage, fail = sink.fail, finish = sink.finish }
-  local refusal, tool_delta = sink.refusal, sink.tool_delta
+  local refusal, tool_start, tool_delta, taken = sink.refusal, sink.tool_start, sink.tool_delta, {}
   function out.refusal(fragment)
     seen.calls, seen.bytes = seen.calls + 2, seen.bytes + #fragment
     return refusal(fragment)
+  end
+  function out.tool_start(i, call)
+    seen.calls = seen.calls + 2
+    call.id = tool_names.unique_id(taken, call.id, request, i)
+    return tool_start(i, call)
   end
   function out.tool_delta(i, fragment)
     seen.calls, seen.bytes = seen.calls + 2, seen.bytes + #fragment
     return tool_delta(i, fragment)
   end
-  for _, name in ipairs { "start", "state", "citation", "tool_start", "tool_end", "stop" } do
+  for _, name in ipairs { "start", "state", "citation", "tool_end", "stop" } do
     local fn = sink[name]
     out[name] = function(...)
       seen.calls = seen.calls + 2
@@ -221,7 +246,7 @@ function M.stream(work)
   if translation.lowered then
     custom_tools.raising(encoder, translation.lowered)
   end
-  local sink, seen = watched(encoder)
+  local sink, seen = watched(encoder, work.id)
   local decoder = translation.upstream.stream_decoder(translation.context, sink)
 
   function self.feed(event)
@@ -271,7 +296,7 @@ end
 function M.collect(work, next_event)
   local translation = work.translation
   local collector, answer = replay.collector()
-  local sink, seen = watched(collector)
+  local sink, seen = watched(collector, work.id)
   local decoder = translation.upstream.stream_decoder(translation.context, sink)
   repeat
     local event, failure = next_event()

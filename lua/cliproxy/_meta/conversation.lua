@@ -144,6 +144,7 @@
 --- What an encoder of streams offers and a decoder calls, in this order: `start` once; then texts, reasoning, tools and
 --- usage in the order of the upstream; `stop`; maybe `usage` again; `finish`. Or `fail`, at any time, which ends it.
 --- Fragments are literals. Calls of tools may interleave: i is 1, 2, 3… in order of appearance for the whole answer.
+--- Decoders give the id of a call as the server has it, none or one twice; encoders get one that no other call has.
 ---@class cliproxy.Sink
 ---@field start fun(head: { id?: string, model?: string, created?: integer, usage?: cliproxy.TokenUsage })
 ---@field text fun(fragment: cliproxy.Literal)
@@ -151,7 +152,7 @@
 ---@field reasoning fun(fragment: cliproxy.Literal)
 ---@field state fun(state: cliproxy.State) ends the reasoning before it, or belongs to what comes next
 ---@field citation fun(citation: cliproxy.Citation) of the text before it
----@field tool_start fun(i: integer, call: { id: string, name: string, custom?: boolean })
+---@field tool_start fun(i: integer, call: { id?: string, name: string, custom?: boolean })
 ---@field tool_delta fun(i: integer, fragment: cliproxy.Literal)
 ---@field tool_end fun(i: integer) every call's, before `stop`
 ---@field usage fun(usage: cliproxy.TokenUsage) the whole so far; the last one counts
@@ -173,5 +174,6 @@
 ---@field conversation cliproxy.Conversation
 ---@field target cliproxy.Target whose answer it is: the origin of its opaque state
 ---@field framing "sse"|"json_array" the client's
----@field remember fun(call_id: string, parts: cliproxy.Part[]) keeps reasoning for clients that cannot carry it (Chat)
+---@field remember fun(call: cliproxy.KeptCall, parts: cliproxy.Part[]) keeps reasoning for clients that cannot carry
+--- it (Chat)
 ---@field estimate fun(): integer the request's tokens, estimated; for a field that must be there before it is known

@@ -103,7 +103,7 @@ describe("an answer of Anthropic's", function()
     { '{"content":[1]}', "upstream_malformed" }, { '{"content":[]}', "upstream_unfinished" },
     { '{"content":[],"stop_reason":null}', "upstream_unfinished" },
     { '{"content":[],"stop_reason":"novel"}', "upstream_untranslatable" },
-    { message('[{"type":"tool_use","name":"f"}]'), "upstream_malformed" },
+    { message('[{"type":"tool_use","id":"a"}]'), "upstream_malformed" },
     { message('[{"type":"tool_use","id":"a","name":"f","input":"x"}]'), "upstream_malformed" },
     { '{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}', "upstream_overloaded" },
     { '{"type":"error"}', "upstream_status" },

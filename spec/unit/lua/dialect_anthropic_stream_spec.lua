@@ -434,9 +434,13 @@ describe("hostile streams", function()
           list[i] = data:sub(1, place[1] - 1) .. other .. data:sub(place[2] + 1)
           local out, ends = {}, 0
           local encoder = anthropic.stream_encoder(context(), function(bytes) out[#out + 1] = bytes end)
-          local finish, fail = encoder.finish, encoder.fail
+          local finish, fail, tool_start = encoder.finish, encoder.fail, encoder.tool_start
           encoder.finish = function() ends = ends + 1 finish() end
           encoder.fail = function(failure) ends = ends + 1 fail(failure) end
+          encoder.tool_start = function(n, call)
+            call.id = call.id or "none"
+            return tool_start(n, call)
+          end
           local feed = anthropic.stream_decoder(context(), encoder)
           for _, one in ipairs(list) do
             feed { type = "message", data = one }

@@ -46,7 +46,7 @@ describe("a Gemini provider's answer", function()
     assert.equal("reasoning text tool_call text tool_call", kinds(answer))
     assert.same({ '"hm"', '"a\\u00e9"' }, { answer.parts[1].text, answer.parts[2].text })
     assert.same({ kind = "tool_call", id = "i1", name = "f", input = '{"x":1.0,"y":[],"n":null}' }, answer.parts[3])
-    assert.same({ kind = "tool_call", id = "call_abc123_2", name = "g", input = "{}" }, answer.parts[5])
+    assert.same({ kind = "tool_call", name = "g", input = "{}" }, answer.parts[5])
     assert.same({ "R", "gemini-x-1", "tool_calls" }, { answer.id, answer.model, answer.stop })
   end)
 

@@ -14,7 +14,7 @@ local function context(fields)
   return {
     id = "req_7", conversation = c, target = { dialect = "openai_chat", provider = "prov", model = "mod" },
     framing = "sse", remembered = remembered, estimate = function() return 99 end,
-    remember = function(id, parts) remembered[#remembered + 1] = { id, parts } end,
+    remember = function(call, parts) remembered[#remembered + 1] = { call, parts } end,
   }
 end
 
@@ -83,15 +83,15 @@ describe("a completion, decoded:", function()
       .. '{"id":"x","function":{"name":"f","arguments":null}},{"id":"x","function":{"name":"f","arguments":""}}]',
       '"tool_calls"')
     assert.same({
-      { kind = "tool_call", id = "call_7_1", name = "f", input = '{"a":[],"b":{}}' },
+      { kind = "tool_call", name = "f", input = '{"a":[],"b":{}}' },
       { kind = "tool_call", id = "x", name = "f", arguments = '""' },
-      { kind = "tool_call", id = "call_7_3", name = "f", arguments = '""' },
+      { kind = "tool_call", id = "x", name = "f", arguments = '""' },
     }, parts)
   end)
 
   it("the call of a function", function()
     local parts, stop = parts_of('"content":null,"function_call":{"name":"f","arguments":"{}"}', '"function_call"')
-    assert.same({ { kind = "tool_call", id = "call_7_1", name = "f", arguments = '"{}"' } }, parts)
+    assert.same({ { kind = "tool_call", name = "f", arguments = '"{}"' } }, parts)
     assert.equal("tool_calls", stop)
   end)
 
@@ -297,7 +297,8 @@ describe("an answer as a completion:", function()
       chat.encode_response({ stop = "tool_calls", parts = parts }, at)
       return at.remembered
     end
-    assert.same({ { "c1", { thought, signed } } }, kept { thought, signed, call, other })
+    assert.same({ { { id = "c1", name = "f", arguments = '"{}"' }, { thought, signed } } },
+      kept { thought, signed, call, other })
     assert.same({}, kept { thought, call })
     assert.same({}, kept { signed })
     assert.same({}, kept({ signed, call }, { old_functions = true }))

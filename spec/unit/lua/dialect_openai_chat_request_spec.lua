@@ -108,7 +108,7 @@ describe("a Chat request, decoded:", function()
 
   it("reasoning kept under the first call comes back in front and stands for what the client tells", function()
     local origin = { dialect = "anthropic", provider = "p", model = "m" }
-    reasoning_cache.put("", "call_kept", { { kind = "reasoning", text = '"hm"',
+    reasoning_cache.put("", { id = "call_kept", name = "f", arguments = '"{}"' }, { { kind = "reasoning", text = '"hm"',
       state = { kind = "signature", data = "SIG", origin = origin } },
       { kind = "reasoning", state = { kind = "redacted", data = "RED", origin = origin } } })
     local c = messages(HI .. ',{"role":"assistant","content":"x","reasoning_content":"hm","tool_calls":['

@@ -14,7 +14,7 @@ local function context(fields)
   return {
     id = "req_7", conversation = c, target = { dialect = "openai_chat", provider = "prov", model = "mod" },
     framing = "sse", remembered = remembered, estimate = function() return 99 end,
-    remember = function(id, parts) remembered[#remembered + 1] = { id, parts } end,
+    remember = function(call, parts) remembered[#remembered + 1] = { call, parts } end,
   }
 end
 
@@ -196,7 +196,7 @@ describe("a Chat stream, decoded:", function()
   it("a name that comes late, ids that do not come or come twice", function()
     assert.same({
       { "tool_start", 1, { id = "a", name = "f" } }, { "tool_delta", 1, '"{}"' }, { "tool_end", 1 },
-      { "tool_start", 2, { id = "call_7_2", name = "g" } }, { "tool_start", 3, { id = "call_7_3", name = "g" } },
+      { "tool_start", 2, { name = "g" } }, { "tool_start", 3, { id = "a", name = "g" } },
       { "tool_end", 2 }, { "tool_end", 3 }, { "stop", "tool_calls" }, { "finish" },
     }, middle { tool '"index":0,"id":"a","function":{"arguments":"{}"}', tool '"index":0,"function":{"name":"f"}',
       tool '"index":1,"function":{"name":"g","arguments":""}', tool '"index":2,"id":"a","function":{"name":"g"}',
@@ -214,7 +214,7 @@ describe("a Chat stream, decoded:", function()
       tool '"index":1,"id":"b","type":"custom","custom":{"name":"h","input":""}',
       tool '"index":1,"custom":{"input":"x = {}"}', CALLED, DONE }, { names = { short = "long" } }))
     assert.same({
-      { "tool_start", 1, { id = "call_7_1", name = "f" } }, { "tool_delta", 1, '"{"' }, { "tool_delta", 1, '"}"' },
+      { "tool_start", 1, { name = "f" } }, { "tool_delta", 1, '"{"' }, { "tool_delta", 1, '"}"' },
       { "tool_end", 1 }, { "stop", "tool_calls" }, { "finish" },
     }, middle { chunk '"role":"assistant","content":null,"function_call":{"name":"f","arguments":""}',
       chunk '"function_call":{"arguments":"{"}', chunk '"function_call":{"arguments":"}"}',
@@ -416,9 +416,10 @@ describe("a Chat stream, encoded:", function()
     end
     local _, at = encode({ START, { "reasoning", '"a"' }, { "absorb", "reasoning", '"b"', 1 },
       { "state", signature }, { "state", redacted }, { "reasoning", '"c"' }, { "text", '"x"' },
-      { "state", { kind = "thought", data = "T" } }, call(1, "one"), { "tool_end", 1 }, call(2, "two"),
+      { "state", { kind = "thought", data = "T" } }, call(1, "one"), call(2, "two"),
+      { "tool_delta", 1, '"{\\"a\\":"' }, { "tool_delta", 2, '"{}"' }, { "tool_delta", 1, '"1}"' }, { "tool_end", 1 },
       { "tool_end", 2 }, { "stop", "tool_calls" }, { "finish" } })
-    assert.same({ { "one", {
+    assert.same({ { { id = "one", name = "f", arguments = '"{\\"a\\":1}"' }, {
       { kind = "reasoning", text = '"ab"', state = signature }, { kind = "reasoning", state = redacted },
       { kind = "reasoning", text = '"c"' }, { kind = "reasoning", state = { kind = "thought", data = "T" } } } } },
       at.remembered)

@@ -115,7 +115,7 @@ describe("an answer of Responses, decoded:", function()
 
   it("what is no Response is a failure and never raises", function()
     for _, text in ipairs { "{}", "[]", "3", '"x"', "null", '{"output":{}}', '{"output":[null]}', '{"output":[{}]}',
-      '{"output":[{"type":"function_call"}]}', '{"output":[{"type":"function_call","call_id":3,"name":"f"}]}',
+      '{"output":[{"type":"function_call"}]}', '{"output":[{"type":"function_call","call_id":"c","name":3}]}',
       '{"output":[{"type":"message","content":["x"]}]}', '{"output":[],"status":7}',
       '{"output":[],"status":"new"}' } do
       local answer, failure = decode(text)

@@ -134,7 +134,17 @@ describe("a stream of Responses, decoded:", function()
     assert.same({ { "tool_start", 1, { id = "c", name = "f" } }, { "tool_end", 1 }, { "stop", "tool_calls" } },
       told { CREATED, start, completed() })
     assert.same({ { "fail", "upstream_malformed" } },
-      told { CREATED, done(0, '{"type":"function_call","name":"f","arguments":""}'), completed() })
+      told { CREATED, done(0, '{"type":"function_call","call_id":"c","arguments":""}'), completed() })
+  end)
+
+  it("calls whose id comes late, or not at all", function()
+    local start = added(0, '{"type":"function_call","call_id":"","name":"f","arguments":""}')
+    local CALLED = { { "tool_start", 1, { name = "f" } }, { "tool_end", 1 }, { "stop", "tool_calls" } }
+    assert.same(CALLED,
+      told { CREATED, start, done(0, '{"type":"function_call","name":"f","arguments":""}'), completed() })
+    CALLED[1][3].id = "c"
+    assert.same(CALLED, told { CREATED, start,
+      done(0, '{"type":"function_call","call_id":"c","name":"f","arguments":""}'), completed() })
   end)
 
   it("custom calls, also without output_index", function()

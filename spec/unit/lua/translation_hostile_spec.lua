@@ -7,6 +7,7 @@ local foreign_state = require("cliproxy.foreign_state")
 local json = require("cliproxy.json")
 local opaque = require("cliproxy.opaque")
 local reasoning_cache = require("cliproxy.reasoning_cache")
+local tool_names = require("cliproxy.tool_names")
 local translate_answer = require("cliproxy.translate_answer")
 
 local KEY = "sk-secret-of-the-proxy"
@@ -107,6 +108,102 @@ describe("streams out of order", function()
       assert.equal("upstream_malformed", failure and failure.code)
       assert.equal("error", how)
     end
+  end)
+end)
+
+describe("calls of an answer whose ids are equal or missing", function()
+  -- Three calls of f: two are "a", one has none.
+  local function each(text, separator)
+    local out = {}
+    for i, id in ipairs { "a", "a", "" } do
+      out[i] = (text:gsub("ID", id):gsub("AT", tostring(i - 1)))
+    end
+    return separator and table.concat(out, separator) or out
+  end
+  local function around(first, list, last)
+    local out = { first }
+    for _, event in ipairs(list) do
+      out[#out + 1] = event
+    end
+    for _, event in ipairs(last) do
+      out[#out + 1] = event
+    end
+    return out
+  end
+
+  local CALLS = {
+    openai_chat = each('{"index":AT,"id":"ID","type":"function","function":{"name":"f","arguments":"{}"}}', ","),
+    openai_responses = each('{"type":"function_call","id":"","call_id":"ID","name":"f","arguments":"{}"}', ","),
+    anthropic = each('{"type":"tool_use","id":"ID","name":"f","input":{}}', ","),
+    gemini = each('{"functionCall":{"id":"ID","name":"f","args":{}}}', ","),
+  }
+  local WHOLE = {
+    openai_chat = '{"choices":[{"index":0,"message":{"role":"assistant","content":null,"tool_calls":['
+      .. CALLS.openai_chat .. ']},"finish_reason":"tool_calls"}]}',
+    openai_responses = '{"status":"completed","output":[' .. CALLS.openai_responses .. "]}",
+    anthropic = '{"type":"message","role":"assistant","content":[' .. CALLS.anthropic .. '],"stop_reason":"tool_use"}',
+    gemini = '{"candidates":[{"content":{"parts":[' .. CALLS.gemini .. ']},"finishReason":"STOP"}]}',
+  }
+  local EVENTS = {
+    openai_chat = around('{"choices":[{"index":0,"delta":{"role":"assistant","content":null}}]}',
+      each('{"choices":[{"index":0,"delta":{"tool_calls":[{"index":AT,"id":"ID","function":{"name":"f","arguments":'
+        .. '"{}"}}]}}]}'),
+      { '{"choices":[{"index":0,"delta":{},"finish_reason":"tool_calls"}]}', "[DONE]" }),
+    openai_responses = around('{"type":"response.created","response":{}}', each('{"type":"response.output_item.done",'
+      .. '"output_index":AT,"item":{"type":"function_call","call_id":"ID","name":"f","arguments":"{}"}}'),
+      { '{"type":"response.completed","response":{}}' }),
+    anthropic = around('{"type":"message_start","message":{}}', each('{"type":"content_block_start","index":AT,'
+      .. '"content_block":{"type":"tool_use","id":"ID","name":"f","input":{}}}'),
+      { '{"type":"message_delta","delta":{"stop_reason":"tool_use"},"usage":{"output_tokens":1}}',
+        '{"type":"message_stop"}' }),
+    gemini = { WHOLE.gemini },
+  }
+
+  local function ids(bytes)
+    local out, seen = {}, {}
+    for id in assert(bytes):gmatch('id":"([^"]*)"') do
+      if not seen[id] and (id:find("^a") or id:find("^call")) then
+        seen[id], out[#out + 1] = true, id
+      end
+    end
+    return out
+  end
+
+  local EXPECTED = { "a", "a_2", "call_1_3" }
+
+  for _, upstream in ipairs(dialects.names) do
+    it("get others from a stream of " .. upstream, function()
+      for _, client in ipairs(OTHERS[upstream]) do
+        local bytes, failure = streamed(client, upstream, EVENTS[upstream])
+        assert.is_nil(failure)
+        assert.same(EXPECTED, ids(bytes), client)
+        assert.same(EXPECTED, ids((streamed(client, upstream, EVENTS[upstream]))), client)
+      end
+    end)
+
+    it("get the same ones from a whole answer of " .. upstream .. ", and where one takes the other's place", function()
+      for _, client in ipairs(OTHERS[upstream]) do
+        local document = json.parse(WHOLE[upstream])
+        assert.same(EXPECTED, ids((translate_answer.whole(work_of(client, upstream), document))), client)
+        local played = translate_answer.stream(work_of(client, upstream))
+        played.play(document)
+        assert.same(EXPECTED, ids(played.take()), client)
+        json.close(document)
+        local i = 0
+        assert.same(EXPECTED, ids((translate_answer.collect(work_of(client, upstream), function()
+          i = i + 1
+          return EVENTS[upstream][i] and { type = "", data = EVENTS[upstream][i] } or nil
+        end))), client)
+      end
+    end)
+  end
+
+  it("get none that a call after them has", function()
+    local taken, out = {}, {}
+    for i, id in ipairs { "a", "a", "a_2", "a", "a_2" } do
+      out[i] = tool_names.unique_id(taken, id, "req_1", i)
+    end
+    assert.same({ "a", "a_2", "a_2_2", "a_3", "a_2_3" }, out)
   end)
 end)
 
@@ -310,6 +407,62 @@ describe("failures of a provider", function()
     assert.falsy(failure.text:find("\n", 1, true))
   end)
 
+  local UNPAID = '{"type":"error","error":{"type":"billing_error","message":"Your credit balance is too low"}}'
+
+  local function error_of(client, failure)
+    local body = dialects.of(client).envelope(failure, "req_1")
+    assert.same({}, automata.error(client, body))
+    local document = json.parse(body)
+    return json.detach(document.error)
+  end
+
+  it("that are about money have the status and the words that each client knows", function()
+    local said = "provider up wants to be paid: Your credit balance is too low."
+    for client, words in pairs {
+      openai_chat = { 429, "insufficient_quota", "insufficient_quota" },
+      openai_responses = { 429, "insufficient_quota", "insufficient_quota" },
+      gemini = { 429, nil, 429, "RESOURCE_EXHAUSTED" },
+    } do
+      local head = translate_answer.failed(work_of(client, "anthropic"),
+        { status = 402, held = UNPAID, header = function() end }, "")
+      local bytes, broken, how = streamed(client, "anthropic", { '{"type":"message_start","message":{}}',
+        '{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"Hello"}}', UNPAID })
+      assert.equal("error", how)
+      assert.truthy(bytes:find('"' .. (words[4] or words[3]) .. '"', 1, true), client)
+      for _, failure in ipairs { head, broken } do
+        local told = error_of(client, failure)
+        assert.same({ words[1], said }, { failure.status, told.message })
+        assert.same({ words[2], words[3], words[4] }, { told.type, told.code, told.status })
+        assert.equal("false", failure.headers["x-should-retry"])
+      end
+    end
+    for _, upstream in ipairs { "openai_chat", "openai_responses" } do
+      local words = '{"error":{"message":"Your credit balance is too low","code":402}}'
+      local head = translate_answer.failed(work_of("anthropic", upstream),
+        { status = 402, held = words, header = function() end }, "")
+      local _, broken = streamed("anthropic", upstream, { words })
+      for _, failure in ipairs { head, broken } do
+        assert.same({ 402, "billing_error", said },
+          { failure.status, error_of("anthropic", failure).type, failure.text })
+      end
+    end
+  end)
+
+  it("that are about a quota stay limits", function()
+    local words = '{"error":{"message":"You exceeded your quota","type":"insufficient_quota",'
+      .. '"code":"insufficient_quota"}}'
+    for client, expected in pairs { anthropic = "rate_limit_error", openai_responses = "insufficient_quota" } do
+      local head = translate_answer.failed(work_of(client, "openai_chat"),
+        { status = 429, held = words, header = function() end }, "")
+      local _, broken = streamed(client, "openai_chat", { words })
+      for _, failure in ipairs { head, broken } do
+        local told = error_of(client, failure)
+        assert.same({ 429, expected }, { failure.status, told.type })
+        assert.equal(client == "openai_responses" and expected or nil, told.code)
+      end
+    end
+  end)
+
   it("have a time to wait that is a number", function()
     local failure = translate_answer.failed(work_of("openai_chat", "gemini"), { status = 429, header = function() end,
       held = '{"error":{"code":429,"message":"slow","details":[{"retryDelay":"99999999999999999999s"}]}}' }, "")
@@ -342,8 +495,9 @@ end)
 
 describe("kept reasoning", function()
   it("is of the client's key that it was kept for", function()
-    reasoning_cache.put("ann", "call_1", { { kind = "reasoning", text = '"ann\'s"' } })
-    reasoning_cache.put("", "call_1", { { kind = "reasoning", text = '"anybody\'s"' } })
+    local call = { id = "call_1", name = "f", arguments = '"{}"' }
+    reasoning_cache.put("ann", call, { { kind = "reasoning", text = '"ann\'s"' } })
+    reasoning_cache.put("", call, { { kind = "reasoning", text = '"anybody\'s"' } })
     local function thoughts(owner)
       local document = json.parse('{"messages":[{"role":"assistant","tool_calls":[{"id":"call_1","type":"function",'
         .. '"function":{"name":"f","arguments":"{}"}}]}]}')
@@ -354,6 +508,83 @@ describe("kept reasoning", function()
     assert.equal('"ann\'s"', thoughts("ann"))
     assert.equal('"anybody\'s"', thoughts(nil))
     assert.is_nil(thoughts("bob"))
-    assert.is_nil(reasoning_cache.get("an", "ncall_1"))
+    assert.is_nil(reasoning_cache.get("an", { id = "ncall_1", name = "f", arguments = '"{}"' }))
+  end)
+
+  local function put(id, name, arguments, text)
+    reasoning_cache.put("", { id = id, name = name, arguments = arguments }, { { kind = "reasoning", text = text } })
+  end
+  local function get(id, name, arguments)
+    local parts = reasoning_cache.get("", { id = id, name = name, arguments = arguments })
+    return parts and parts[1].text
+  end
+
+  it("is of the call with its name and arguments, though ids are given again", function()
+    put("call_0", "f", [["{\"a\":1}"]], '"one"')
+    put("call_0", "f", [["{\"a\":2}"]], '"two"')
+    put("call_0", "g", [["{\"a\":1}"]], '"three"')
+    assert.equal('"one"', get("call_0", "f", [["{\"a\":1}"]]))
+    assert.equal('"two"', get("call_0", "f", [["{\"a\":2}"]]))
+    assert.equal('"three"', get("call_0", "g", [["{\"a\":1}"]]))
+    assert.is_nil(get("call_0", "h", [["{\"a\":1}"]]))
+    assert.is_nil(get("call_0", "f", [["{\"a\":[1]}"]]))
+    assert.is_nil(get("call_00", "f", [["{\"a\":1}"]]))
+  end)
+
+  it("is found by arguments that the client wrote anew", function()
+    put("call_w", "f", [["{\"b\":[1.0,{}],\"a\":\"\\u00e9/\"}"]], '"w"')
+    assert.equal('"w"', get("call_w", "f", [["{ \"a\" : \"é\\/\",\n \"b\": [ 1, {} ] }"]]))
+    assert.is_nil(get("call_w", "f", [=["{\"b\":[1.0,[]],\"a\":\"\\u00e9/\"}"]=]))
+    put("call_e", "f", '"{}"', '"e"')
+    assert.equal('"e"', get("call_e", "f", '""'))
+  end)
+
+  it("is found by arguments that are no JSON, or hold numbers of any size, as they were", function()
+    for i, arguments in ipairs { '"x = 1"', [["{\"a\":"]], '"12345678901234567890"',
+      [["{\"a\":12345678901234567890}"]], '"null"' } do
+      put("call_n" .. i, "f", arguments, '"n"')
+      assert.equal('"n"', get("call_n" .. i, "f", arguments))
+      assert.is_nil(get("call_n" .. i, "f", arguments:gsub('"$', '1"')))
+    end
+  end)
+
+  it("comes back with the call that a stream or a whole answer made", function()
+    local function asked(id, arguments)
+      local c = decoded("openai_chat", '{"messages":[{"role":"assistant","content":null,"tool_calls":[{"id":"' .. id
+        .. '","type":"function","function":{"name":"f","arguments":"' .. arguments .. '"}}]}]}')
+      return c.turns[1].parts[1].text
+    end
+    local function work()
+      local one = work_of("openai_chat", "anthropic")
+      one.translation.context.remember = function(call, parts)
+        reasoning_cache.put("", call, parts)
+      end
+      return one
+    end
+    local stream = translate_answer.stream(work())
+    for _, data in ipairs { '{"type":"message_start","message":{}}',
+      '{"type":"content_block_start","index":0,"content_block":{"type":"thinking","thinking":""}}',
+      '{"type":"content_block_delta","index":0,"delta":{"type":"thinking_delta","thinking":"streamed"}}',
+      '{"type":"content_block_delta","index":0,"delta":{"type":"signature_delta","signature":"S"}}',
+      '{"type":"content_block_stop","index":0}',
+      '{"type":"content_block_start","index":1,"content_block":{"type":"tool_use","id":"s","name":"f","input":{}}}',
+      [[{"type":"content_block_delta","index":1,"delta":{"type":"input_json_delta","partial_json":"{\"a\":"}}]],
+      '{"type":"content_block_delta","index":1,"delta":{"type":"input_json_delta","partial_json":"1}"}}',
+      '{"type":"content_block_stop","index":1}',
+      '{"type":"content_block_start","index":2,"content_block":{"type":"tool_use","id":"t","name":"f","input":{}}}',
+      '{"type":"content_block_stop","index":2}',
+      '{"type":"message_delta","delta":{"stop_reason":"tool_use"},"usage":{"output_tokens":1}}',
+      '{"type":"message_stop"}' } do
+      stream.feed { type = "", data = data }
+    end
+    assert.is_true(stream.finished)
+    local document = json.parse('{"type":"message","role":"assistant","stop_reason":"tool_use","content":[{"type":'
+      .. '"thinking","thinking":"whole","signature":"S"},{"type":"tool_use","id":"w","name":"f","input":{"a": 1}}]}')
+    assert(translate_answer.whole(work(), document))
+    json.close(document)
+    for id, thought in pairs { s = '"streamed"', w = '"whole"' } do
+      assert.equal(thought, asked(id, [[{\"a\": 1}]]))
+      assert.is_nil(asked(id, [[{\"a\": 2}]]))
+    end
   end)
 end)

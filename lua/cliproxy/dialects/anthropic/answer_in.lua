@@ -191,14 +191,14 @@ function READERS.redacted_thinking(_, block, parts)
 end
 
 function READERS.tool_use(context, block, parts)
-  local id, name = M.word(block.id), M.word(block.name)
+  local name = M.word(block.name)
   local input = json.present(block.input) and json.raw(block, "input") or "{}"
-  if not id or not name then
-    return M.malformed(context, "a tool_use without id and name")
+  if not name then
+    return M.malformed(context, "a tool_use without a name")
   elseif input:sub(1, 1) ~= "{" then
     return M.malformed(context, "the input of a tool_use is no object")
   end
-  parts[#parts + 1] = { kind = "tool_call", id = id, name = M.tool_name(context, name), input = input }
+  parts[#parts + 1] = { kind = "tool_call", id = M.word(block.id), name = M.tool_name(context, name), input = input }
 end
 
 -- The parts of `content`, whether calls are among them, and the last search that nothing followed; or a failure.

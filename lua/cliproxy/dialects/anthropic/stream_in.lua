@@ -81,9 +81,9 @@ end
 
 -- `input` is a placeholder, unless it holds something.
 function STARTS.tool_use(self, block, node)
-  local id, name = answer_in.word(node.id), answer_in.word(node.name)
-  if not id or not name then
-    return fail(self, answer_in.malformed(self.context, "a tool_use without id and name"))
+  local name = answer_in.word(node.name)
+  if not name then
+    return fail(self, answer_in.malformed(self.context, "a tool_use without a name"))
   end
   local input = node.input
   if kind_of(input) == "object" and #input > 0 then
@@ -92,7 +92,7 @@ function STARTS.tool_use(self, block, node)
   self.searched = nil
   self.calls = self.calls + 1
   block.call = self.calls
-  self.sink.tool_start(block.call, { id = id, name = answer_in.tool_name(self.context, name) })
+  self.sink.tool_start(block.call, { id = answer_in.word(node.id), name = answer_in.tool_name(self.context, name) })
 end
 
 -- The end of a block --------------------------------------------------------------------------------------------

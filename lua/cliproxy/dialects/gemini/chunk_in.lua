@@ -16,7 +16,7 @@ local M = {}
 ---@field text fun(fragment: cliproxy.Literal)
 ---@field reasoning fun(fragment: cliproxy.Literal)
 ---@field state fun(state: cliproxy.State)
----@field call fun(id: string, name: string, input: cliproxy.JsonText)
+---@field call fun(id: string?, name: string, input: cliproxy.JsonText)
 ---@field citation fun(citation: cliproxy.Citation)
 
 ---@class cliproxy.gemini.ChunkIn
@@ -87,12 +87,10 @@ local function text_part(self, part, words, signature)
   end
 end
 
--- Ids are optional; one of our own is unique among all requests, as other dialects want it.
+-- Ids are optional.
 local function tell_call(self, id, name, input)
   self.calls = self.calls + 1
-  local context = self.context
-  self.out.call(id or "call_" .. context.id:gsub("^req_", "") .. "_" .. self.calls,
-    context.conversation.names[name] or name, input)
+  self.out.call(id, self.context.conversation.names[name] or name, input)
 end
 
 local function end_partial(self)

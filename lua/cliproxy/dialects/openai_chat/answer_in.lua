@@ -19,24 +19,24 @@ local function read_arguments(part, inner, key)
 end
 
 -- The call in an element of `tool_calls`.
-local function read_call(context, call, ids, i)
+local function read_call(context, call)
   local custom = object(call) and object(call.custom)
   local inner = custom or object(call) and object(call["function"])
   local name = inner and word(inner.name)
   if not name then
     return nil, words_in.malformed(context, "a call without a name")
   end
-  local part = { kind = "tool_call", id = words_in.unique_id(context, ids, word(call.id), i),
-    name = words_in.tool_name(context, name), custom = custom and true or nil }
+  local part = { kind = "tool_call", id = word(call.id), name = words_in.tool_name(context, name),
+    custom = custom and true or nil }
   read_arguments(part, inner, custom and "input" or "arguments")
   return part
 end
 
 local function read_calls(context, message, parts)
-  local n, ids = 0, {}
+  local n = 0
   if list(message.tool_calls) then
-    for i, call in json.each(message.tool_calls) do
-      local part, failure = read_call(context, call, ids, i)
+    for _, call in json.each(message.tool_calls) do
+      local part, failure = read_call(context, call)
       if not part then
         return failure
       end
@@ -50,8 +50,7 @@ local function read_calls(context, message, parts)
     if not name then
       return words_in.malformed(context, "a call without a name")
     end
-    local part = { kind = "tool_call", id = words_in.unique_id(context, ids, nil, 1),
-      name = words_in.tool_name(context, name) }
+    local part = { kind = "tool_call", name = words_in.tool_name(context, name) }
     read_arguments(part, old, "arguments")
     parts[#parts + 1] = part
   end

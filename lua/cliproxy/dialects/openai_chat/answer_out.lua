@@ -115,7 +115,9 @@ function M.encode(answer, context)
   if not calls then
     return nil, failure
   end
-  words_out.remember(context, message.calls[1] and message.calls[1].id, message.reasoning)
+  local first = message.calls[1]
+  words_out.remember(context, first and { id = first.id, name = first.name,
+    arguments = conversation.arguments_of(first) }, message.reasoning)
   local usage = words_out.usage(context, answer.usage)
   return "{" .. words_out.head(context, "chat.completion", answer) .. ',"choices":[{"index":0,"message":'
     .. message_text(message, calls) .. ',"logprobs":null,"finish_reason":"' .. finish .. '"}]'

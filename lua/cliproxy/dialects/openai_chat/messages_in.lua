@@ -162,7 +162,7 @@ end
 -- What the model thought before, as it was kept under the turn's first call.
 local function add_kept(r, parts)
   local first = first_call(parts)
-  local kept = first and reasoning_cache.get(r.c.owner, first.id)
+  local kept = first and reasoning_cache.get(r.c.owner, first)
   for i, part in ipairs(kept or {}) do
     part.turn, part.list = r.turn, "reasoning_content"
     table.insert(parts, i, part)

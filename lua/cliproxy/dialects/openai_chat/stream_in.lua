@@ -25,7 +25,6 @@ local byte, kind_of, null, parse, read, sub = string.byte, json.kind, json.null,
 ---@field calls cliproxy.openai_chat.StreamCall[] in the order of appearance
 ---@field by_index table<any, cliproxy.openai_chat.StreamCall> the latest of each index
 ---@field told integer calls that the sink knows
----@field ids table<string, boolean> theirs
 ---@field started boolean
 ---@field ended boolean
 ---@field refused boolean
@@ -72,9 +71,8 @@ end
 local function tell_call(self, entry)
   self.told = self.told + 1
   entry.i = self.told
-  local id = words_in.unique_id(self.context, self.ids, entry.id, entry.i)
   local name = words_in.tool_name(self.context, entry.name)
-  self.sink.tool_start(entry.i, { id = id, name = name, custom = entry.custom })
+  self.sink.tool_start(entry.i, { id = entry.id, name = name, custom = entry.custom })
   for _, fragment in ipairs(entry.parts) do
     self.sink.tool_delta(entry.i, fragment)
   end
@@ -324,7 +322,7 @@ end
 function M.decoder(context, sink)
   ---@type cliproxy.openai_chat.StreamIn
   local self = {
-    context = context, sink = sink, text = sink.text, calls = {}, by_index = {}, told = 0, ids = {}, started = false,
+    context = context, sink = sink, text = sink.text, calls = {}, by_index = {}, told = 0, started = false,
     ended = false, refused = false,
   }
   return function(event)

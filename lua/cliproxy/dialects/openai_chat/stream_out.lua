@@ -16,7 +16,8 @@ local M = {}
 ---@field before string what stands in a chunk before its delta
 ---@field after string and behind it
 ---@field calls table<integer, { before: string, after: string, empty: boolean, custom: boolean }>
----@field first_call? string id
+---@field first_call? cliproxy.KeptCall
+---@field first_arguments cliproxy.Literal[] its fragments
 ---@field usage? cliproxy.TokenUsage
 ---@field refused boolean
 ---@field reasoning cliproxy.Part[] with state or without
@@ -84,7 +85,7 @@ end
 function ON.tool_start(self, i, call)
   local name, id = text.quote(call.name), text.quote(call.id)
   close_thoughts(self)
-  self.first_call = self.first_call or call.id
+  self.first_call = self.first_call or { id = call.id, name = call.name, arguments = '""' }
   if self.context.conversation.old_functions then
     if i > 1 then
       return give_up(self, words_out.SECOND_CALL)
@@ -108,6 +109,9 @@ function ON.tool_delta(self, i, fragment)
   local call = self.calls[i]
   if fragment ~= '""' and call and not self.failed then
     call.empty = false
+    if i == 1 then
+      self.first_arguments[#self.first_arguments + 1] = fragment
+    end
     self.write(call.before .. fragment .. call.after)
   end
 end
@@ -161,6 +165,9 @@ function ON.finish(self)
     return
   end
   close_thoughts(self)
+  if self.first_arguments[1] then
+    self.first_call.arguments = literal.concat(self.first_arguments)
+  end
   words_out.remember(self.context, self.first_call, self.reasoning)
   local usage = self.context.conversation.wants_usage and words_out.usage(self.context, self.usage)
   self.write((usage and self.head .. ',"choices":[],"usage":' .. usage .. "}\n\n" or "") .. "data: [DONE]\n\n")
@@ -176,7 +183,7 @@ function M.encoder(context, write)
   local hides = words_out.hides_thoughts(context)
   ---@type cliproxy.openai_chat.StreamOut
   local self = { context = context, write = write, sink = sink, before = "", after = "", head = "", usage_member = "",
-    calls = {}, reasoning = {}, refused = false, failed = false }
+    calls = {}, first_arguments = {}, reasoning = {}, refused = false, failed = false }
 
   function sink.start(head)
     start(self, head)

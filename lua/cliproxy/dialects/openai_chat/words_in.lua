@@ -104,20 +104,6 @@ function M.tool_name(context, name)
   return context.conversation.names[name] or name
 end
 
---- The id of a call; one of our own where the server gives none, or that of another call.
----@param context cliproxy.Context
----@param ids table<string, boolean> of the calls before it; it is added
----@param id? string
----@param i integer its place, from 1
----@return string
-function M.unique_id(context, ids, id, i)
-  if not id or ids[id] then
-    id = "call_" .. context.id:gsub("^req_", "") .. "_" .. i
-  end
-  ids[id] = true
-  return id
-end
-
 --- Sources of a text; nil: none.
 ---@param message cliproxy.json.Node a message or delta
 ---@return cliproxy.Citation[]?

@@ -92,7 +92,7 @@ end
 --- Keeps reasoning with state, which clients of this dialect cannot carry, under the first call of the answer. Calls
 --- of the time before ids cannot be found again.
 ---@param context cliproxy.Context
----@param first_call? string its id
+---@param first_call? cliproxy.KeptCall
 ---@param parts cliproxy.Part[] all the reasoning of the answer, in order
 function M.remember(context, first_call, parts)
   if not first_call or context.conversation.old_functions then

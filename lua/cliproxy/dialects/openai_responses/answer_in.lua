@@ -174,11 +174,11 @@ function READERS.message(context, item, parts)
 end
 
 local function call(context, item, parts, key, custom)
-  local id, name = word(item.call_id), word(item.name)
-  if not id or not name then
-    return M.malformed(context, "a call without call_id and name")
+  local name = word(item.name)
+  if not name then
+    return M.malformed(context, "a call without a name")
   end
-  local part = { kind = "tool_call", id = id, name = M.tool_name(context, name), custom = custom }
+  local part = { kind = "tool_call", id = word(item.call_id), name = M.tool_name(context, name), custom = custom }
   part.arguments = literal.read(item, key)
   if not part.arguments then
     -- Some servers give the object itself.

@@ -57,9 +57,10 @@ function M.of(self, document)
   return last and not last.done and last or nil
 end
 
-local function begin_call(self, entry, item)
+local function begin_call(self, entry, item, is_whole)
   local id, name = item.call_id, item.name
-  if type(id) ~= "string" or id == "" or type(name) ~= "string" or name == "" then
+  id = type(id) == "string" and id ~= "" and id or nil
+  if type(name) ~= "string" or name == "" or not (id or is_whole) then
     return -- maybe the finished item has them
   end
   self.calls = self.calls + 1
@@ -128,9 +129,9 @@ local KEY = { function_call = "arguments", custom_tool_call = "input" }
 
 local function end_call(self, entry, item)
   if not entry.call then
-    begin_call(self, entry, item)
+    begin_call(self, entry, item, true)
     if not entry.call then
-      return fail(self, answer_in.malformed(self.context, "a call without call_id and name"))
+      return fail(self, answer_in.malformed(self.context, "a call without a name"))
     end
   end
   local key = KEY[entry.kind]
