@@ -1,7 +1,10 @@
---- Translated streams through the real binary where one side is faster than the other.
+--- Translated streams through the real binary where one side is faster than the other, or ends later.
 local daemon = require "spec.support.daemon"
+local http = require "spec.support.http_client"
 local mock_upstream = require "spec.support.mock_upstream"
 local process = require "spec.support.process"
+local raw = require "spec.support.raw"
+local socket = require "socket"
 
 local CHUNKS = 8000
 
@@ -43,5 +46,108 @@ describe("a translated stream #both", function()
       assert.equal(CHUNKS, count, reply.body:sub(-400))
       assert.truthy(reply.body:find('"finishReason":"STOP"', 1, true))
     end
+  end)
+end)
+
+-- The stream of a provider: all but the end of its HTTP message, which is "0\r\n\r\n".
+local HEAD = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
+local BEGIN = 'event: message_start\ndata: {"type":"message_start","message":{"id":"m","type":"message",'
+  .. '"role":"assistant","model":"m","content":[],"usage":{"input_tokens":1,"output_tokens":1}}}\n\n'
+  .. 'event: content_block_start\ndata: {"type":"content_block_start","index":0,"content_block":{"type":"text",'
+  .. '"text":""}}\n\nevent: content_block_delta\ndata: {"type":"content_block_delta","index":0,"delta":'
+  .. '{"type":"text_delta","text":"Hi."}}\n\n'
+local STOP = 'event: content_block_stop\ndata: {"type":"content_block_stop","index":0}\n\n'
+  .. 'event: message_delta\ndata: {"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":'
+  .. '{"output_tokens":2}}\n\nevent: message_stop\ndata: {"type":"message_stop"}\n\n'
+
+local function chunk(bytes)
+  return ("%x\r\n%s\r\n"):format(#bytes, bytes)
+end
+
+describe("a translated stream whose HTTP message ends behind its last event #both", function()
+  local listener, proxy, client, connection
+
+  before_each(function()
+    listener = assert(socket.bind("127.0.0.1", 0))
+    listener:settimeout(10)
+    local _, port = listener:getsockname()
+    proxy = daemon.start { config = daemon.config(([[
+  providers = { up = { script = "anthropic", base_url = "http://127.0.0.1:%d", api_key = "sk-spec" } },
+]]):format(port)) }
+  end)
+
+  after_each(function()
+    if client then client:close() end
+    if connection then connection:close() end
+    listener:close()
+    client, connection = nil, nil
+    proxy:stop()
+  end)
+
+  -- A client's request, and where the provider gets it: on `connection`, or on a new one.
+  local function ask()
+    client = raw.connect(proxy.address)
+    client:send(http.bytes { path = "/v1/chat/completions",
+      body = '{"model":"up/m","stream":true,"messages":[{"role":"user","content":"Go on."}]}' })
+    connection = connection or raw.of(assert(listener:accept()))
+    local head = assert(connection:take_through("\r\n\r\n"), "no request on this connection")
+    assert(connection:take(tonumber(head:match("[Cc]ontent%-[Ll]ength: (%d+)"))))
+  end
+
+  local function take_answer()
+    local got = http.read(client)
+    assert.is_true(got.whole)
+    assert.truthy(got.body:find("data: [DONE]\n\n", 1, true))
+    client:close()
+    client = nil
+  end
+
+  it("is given on at once, and its connection serves the next request", function()
+    for _ = 1, 5 do
+      ask()
+      connection:send(HEAD .. chunk(BEGIN .. STOP))
+      take_answer()
+      connection:send("0\r\n\r\n")
+      process.eventually("the call ends", function() return proxy:deep().upstream.running == 0 end)
+    end
+    local counts = proxy:deep().upstream
+    assert.equal(5, counts.calls)
+    assert.equal(4, counts.reused)
+  end)
+
+  it("is waited for no longer than a second, nor through many more bytes", function()
+    ask()
+    connection:send(HEAD .. chunk(BEGIN .. STOP))
+    take_answer()
+    assert.is_true(connection:closes(4))
+    connection = nil
+    ask()
+    connection:send(HEAD .. chunk(BEGIN .. STOP))
+    take_answer()
+    local began = process.now()
+    connection:send(chunk((": more\n"):rep(20000)))
+    assert.is_true(connection:closes(4))
+    assert.is_true(process.now() - began < 0.9)
+  end)
+
+  it("is not waited for when the client left before that event", function()
+    ask()
+    connection:send(HEAD .. chunk(BEGIN))
+    assert(client:take_through("Hi."))
+    local began = process.now()
+    client:close()
+    client = nil
+    assert.is_true(connection:closes(4))
+    assert.is_true(process.now() - began < 0.9)
+  end)
+
+  it("does not hold up the end of the process", function()
+    ask()
+    connection:send(HEAD .. chunk(BEGIN .. STOP))
+    take_answer()
+    assert.equal(1, proxy:deep().upstream.running)
+    local began = process.now()
+    proxy:stop()
+    assert.is_true(process.now() - began < 0.9)
   end)
 end)

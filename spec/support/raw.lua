@@ -32,7 +32,14 @@ function M.connect(address)
     s:setoption("tcp-nodelay", true)
   end
   if not ok then error(("cannot connect to %s: %s"):format(text, message), 2) end
-  return setmetatable({ socket = s, buffer = "", eof = false }, Raw)
+  return M.of(s)
+end
+
+--- A socket that is connected, as one that was accepted.
+---@param connected table
+---@return spec.Raw
+function M.of(connected)
+  return setmetatable({ socket = connected, buffer = "", eof = false }, Raw)
 end
 
 --- Sends all of it; false where the peer has closed.

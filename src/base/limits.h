@@ -53,6 +53,10 @@
 #define CPX_UP_HEADERS_MAX   1000 /* of one answer: each is looked up in what Connection names */
 #define CPX_UP_MAXAGE_S      50   /* a kept connection older than this is not reused: servers close at 60 and more */
 #define CPX_UP_POOL          256  /* kept connections */
+/* A stream's last event was seen, the end of its HTTP message was not: it comes with the next packet. Waiting for it
+ * spares the next call a handshake; servers that send more, or nothing, cost a connection. */
+#define CPX_UP_LINGER_MS  1000
+#define CPX_UP_LINGER_MAX (64 * CPX_KB)
 
 /* JSON. */
 #define CPX_JSON_DEPTH_MAX 512       /* protocols nest below 40; schemas of real tools below 20 */

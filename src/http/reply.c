@@ -283,10 +283,18 @@ int cpx_reply_new(cpx_loop *loop, cpx_source *source, const cpx_reply_options *o
   return 0;
 }
 
+/* Whoever pulls events stops at the terminal one, and the HTTP message ends a little later. */
+static void release_source(cpx_reply *r) {
+  if (r->mode == REPLY_EVENTS && r->tap.stream && r->tap.terminal && !r->ended)
+    cpx_source_linger(r->source);
+  else
+    cpx_source_free(r->source);
+}
+
 void cpx_reply_free(cpx_reply *r) {
   if (!r) return;
   if (r->mode == REPLY_RELAY) reply_relay_drop(r);
-  cpx_source_free(r->source);
+  release_source(r);
   cpx_timer_stop(&r->timer);
   cpx_job_cancel(&r->job);
   cpx_job_cancel(&r->recheck);

@@ -39,7 +39,8 @@ typedef struct cpx_reply_options {
 
 /* Takes `source` and starts it; on failure it stays the caller's. */
 CPX_MUST_CHECK int cpx_reply_new(cpx_loop *loop, cpx_source *source, const cpx_reply_options *options, cpx_reply **out);
-/* Cancels what still runs. */
+/* Cancels what still runs; but behind the terminal event of a stream that was pulled the source lingers, so that its
+ * connection can serve the next call. */
 void cpx_reply_free(cpx_reply *reply);
 
 /* Valid from on_ready on, owned by the reply. status 0: no answer came, see cpx_reply_end_of. */

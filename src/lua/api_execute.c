@@ -190,7 +190,7 @@ static void pipe_free(cpx_source *s) {
   unref(p);
 }
 
-static const cpx_source_ops pipe_ops = {pipe_start, pipe_pause, pipe_resume, pipe_cancel, pipe_free};
+static const cpx_source_ops pipe_ops = {pipe_start, pipe_pause, pipe_resume, pipe_cancel, pipe_free, NULL};
 
 /* -- reply.execute(spec, fn, owner) ----------------------------------------------------------------------------- */
 

@@ -4,8 +4,10 @@
  * (no head: the call failed before an answer). After on_end or after cpx_source_cancel no callback follows.
  *
  * Owns:     a source is reference counted by its holder alone: the sink calls cpx_source_free after the end or instead
- * of cancel; free cancels what still runs. Pausing:  after pause a few on_data may still come (what was already read);
- * the sink must hold them. Re-entry: pause, resume, cancel and free may be called from inside the sink's callbacks.
+ *           of cancel; free cancels what still runs. Linger is a free that lets the other side finish its message: no
+ *           callback follows, nothing of the holder's is needed any more, the source bounds and frees itself.
+ * Pausing:  after pause a few on_data may still come (what was already read); the sink must hold them.
+ * Re-entry: pause, resume, cancel, free and linger may be called from inside the sink's callbacks.
  */
 #ifndef CPX_NET_SOURCE_H
 #define CPX_NET_SOURCE_H
@@ -43,6 +45,7 @@ typedef struct cpx_source_ops {
   void (*resume)(cpx_source *s);
   void (*cancel)(cpx_source *s);
   void (*free)(cpx_source *s);
+  void (*linger)(cpx_source *s); /* NULL: there is nothing to gain, it is freed */
 } cpx_source_ops;
 
 /* First member of every implementation. */
@@ -72,6 +75,13 @@ static inline void cpx_source_cancel(cpx_source *s) {
 
 static inline void cpx_source_free(cpx_source *s) {
   s->ops->free(s);
+}
+
+static inline void cpx_source_linger(cpx_source *s) {
+  if (s->ops->linger)
+    s->ops->linger(s);
+  else
+    s->ops->free(s);
 }
 
 #endif

@@ -256,7 +256,49 @@ static void call_free(cpx_source *source) {
     call_delete(call);
 }
 
-static const cpx_source_ops call_ops = {call_start, call_pause, call_resume, call_cancel, call_free};
+/* A lingering call is freed already, but not dropped: it has no holder, and ends as any other, by itself or in time. */
+
+static void on_late_data(void *user, const char *bytes, size_t n) {
+  up_call *call = user;
+  (void)bytes;
+  call->lingered += n;
+  if (call->lingered > CPX_UP_LINGER_MAX) call_cancel(&call->source);
+}
+
+static void on_late_end(void *user, const cpx_end *end) {
+  (void)user, (void)end;
+}
+
+/* Behind bytes of the answer a request is not sent again: once it left, its body is not needed. Where it was sent twice
+ * the count may be of both. */
+static bool request_left(const up_call *call) {
+  curl_off_t sent = 0;
+  if (call->sends != 1) return false;
+  curl_easy_getinfo(call->slot->easy, CURLINFO_SIZE_UPLOAD_T, &sent);
+  return (uint64_t)sent >= call->body_len;
+}
+
+static void call_linger(cpx_source *source) {
+  static const cpx_sink late = {NULL, on_late_data, on_late_end};
+  up_call *call = of(source);
+  if (call->state != UP_RUNNING || call->dropped || !call->head_done || !request_left(call)) {
+    call_free(source);
+    return;
+  }
+  uint64_t now = cpx_loop_ms(call->up->loop), total = now - call->started + CPX_UP_LINGER_MS;
+  call->freed = true;
+  source->sink = &late;
+  source->user = call;
+  call->part_count = 0;
+  release_body(call);
+  call_resume(source);
+  if (total < call->total_ms) call->total_ms = total;
+  limit next = next_limit(call, now);
+  arm(call, now, &next);
+  if (!cpx_timer_active(&call->timer)) call_cancel(source);
+}
+
+static const cpx_source_ops call_ops = {call_start, call_pause, call_resume, call_cancel, call_free, call_linger};
 
 /* Checked once in a row. */
 static int check_url(cpx_upstream *up, const char *url, char *where, char *message, size_t n) {

@@ -118,6 +118,7 @@ struct up_call {
   bool dropped;                 /* nobody listens any more; to be removed */
   bool freed;                   /* the memory goes when the last user below us returns */
   unsigned busy;                /* inside the sink's callbacks */
+  size_t lingered;              /* bytes thrown away since nobody wants them */
   bool skipping;                /* lines of an interim answer's head */
   int status;
   int64_t length;

@@ -62,7 +62,7 @@ void cpx_exchange_mark_complete(cpx_exchange *ex) {
 
 typedef struct fake {
   cpx_source source;
-  int starts, pauses, resumes, cancels, frees;
+  int starts, pauses, resumes, cancels, frees, lingers;
 } fake;
 
 #define FAKE_OP(name, field)                                                                                           \
@@ -74,8 +74,9 @@ FAKE_OP(pause, pauses)
 FAKE_OP(resume, resumes)
 FAKE_OP(cancel, cancels)
 FAKE_OP(free, frees)
+FAKE_OP(linger, lingers)
 
-static const cpx_source_ops fake_ops = {fake_start, fake_pause, fake_resume, fake_cancel, fake_free};
+static const cpx_source_ops fake_ops = {fake_start, fake_pause, fake_resume, fake_cancel, fake_free, fake_linger};
 
 /* -- One of each. */
 
@@ -141,7 +142,7 @@ static void turn(bed *b) {
 
 static void bed_free(bed *b) {
   if (b->reply) cpx_reply_free(b->reply);
-  CHECK_INT(b->source.frees, 1);
+  CHECK_INT(b->source.frees + b->source.lingers, 1);
   CHECK_INT(b->ex.refs, 1);
   cpx_buf_deinit(&b->ex.written);
   cpx_buf_deinit(&b->body);
@@ -629,6 +630,42 @@ static void waiting_events_are_bounded(void) {
   bed_free(b);
 }
 
+/* Pulls all that is there, and frees the reply; whether its source lingers. */
+static bool freed_behind(const char *bytes) {
+  bed *b = ready_stream(bytes);
+  cpx_event e;
+  while (next(b, &e) == 0) {
+  }
+  cpx_reply_free(b->reply);
+  b->reply = NULL;
+  bool lingers = b->source.lingers == 1;
+  CHECK_INT(b->source.cancels, 0);
+  bed_free(b);
+  return lingers;
+}
+
+static void only_behind_the_last_event_the_source_lingers(void) {
+  CHECK(freed_behind(START DELTA STOP));
+  CHECK(freed_behind(START DELTA STOP PING));
+  CHECK(!freed_behind(START DELTA));
+  CHECK(!freed_behind(START ERROR));
+}
+
+static void a_source_that_ended_or_was_not_pulled_does_not_linger(void) {
+  for (int pulled = 0; pulled < 2; pulled++) {
+    bed *b = ready_stream(START DELTA STOP);
+    cpx_event e;
+    if (pulled) {
+      CHECK_INT(next(b, &e), 0);
+      give_end(b, 0, "");
+    }
+    cpx_reply_free(b->reply);
+    b->reply = NULL;
+    CHECK_INT(b->source.lingers, 0);
+    bed_free(b);
+  }
+}
+
 /* -- Collecting. */
 
 static void a_body_is_collected_whole(void) {
@@ -717,6 +754,8 @@ int main(int argc, char **argv) {
   RUN(events_are_pulled_from_the_first_on);
   RUN(a_failure_comes_behind_the_events_before_it);
   RUN(waiting_events_are_bounded);
+  RUN(only_behind_the_last_event_the_source_lingers);
+  RUN(a_source_that_ended_or_was_not_pulled_does_not_linger);
   RUN(a_body_is_collected_whole);
   RUN(a_body_past_its_limit_is_refused);
   RUN(a_cut_body_is_an_error);

@@ -291,7 +291,16 @@ static inline void serve_socks5(mock_conn *c) {
 
 /* The recording sink, and what it should do to the source from inside its callbacks. */
 
-enum trick { NO_TRICK, CANCEL_ON_HEAD, CANCEL_ON_DATA, FREE_ON_HEAD, FREE_ON_DATA, FREE_ON_END, PAUSE_ON_DATA };
+enum trick {
+  NO_TRICK,
+  CANCEL_ON_HEAD,
+  CANCEL_ON_DATA,
+  FREE_ON_HEAD,
+  FREE_ON_DATA,
+  FREE_ON_END,
+  PAUSE_ON_DATA,
+  LINGER_ON_DATA
+};
 
 typedef struct record {
   cpx_source *source;
@@ -331,6 +340,10 @@ static void on_data(void *user, const char *bytes, size_t n) {
   r->datas++;
   if (cpx_buf_add(&r->body, bytes, n)) abort();
   if (r->trick == PAUSE_ON_DATA) cpx_source_pause(r->source);
+  if (r->trick == LINGER_ON_DATA) {
+    cpx_source_linger(r->source);
+    r->source = NULL;
+  }
   record_trick(r, CANCEL_ON_DATA, FREE_ON_DATA);
 }
 

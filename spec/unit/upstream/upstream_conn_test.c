@@ -535,6 +535,93 @@ static void a_call_may_be_freed_at_every_stage(void) {
   mock_stop(m);
 }
 
+/* A call whose answer goes on behind "hello", let go there. */
+static void let_linger(bed *b, mock *m, record *r, enum trick trick) {
+  cpx_call_options o = get(m);
+  o.method = "POST";
+  o.body = (const cpx_slice[]){CPX_SLICE("request")};
+  o.body_parts = 1;
+  r->trick = trick;
+  begin(b, r, &o);
+  while (r->datas == 0) cpx_loop_turn(b->loop, true);
+  if (r->source) {
+    CHECK_INT(r->bodies_done, 0);
+    cpx_source_linger(r->source);
+    r->source = NULL;
+  }
+  CHECK_INT(r->bodies_done, 1);
+  CHECK_INT(cpx_upstream_count(b->up).running, 1);
+}
+
+static void serve_late_end(mock_conn *c) {
+  static const char first[] = CHUNKED "5\r\nhello\r\n";
+  while (read_request(c, false)) {
+    if (!conn_write(c, first, sizeof first - 1)) return;
+    poll(NULL, 0, 20);
+    if (!conn_write(c, "4\r\nlate\r\n0\r\n\r\n", 14)) return;
+  }
+}
+
+static void a_lingering_call_leaves_its_connection_to_the_next(void) {
+  static const enum trick tricks[] = {NO_TRICK, PAUSE_ON_DATA, LINGER_ON_DATA};
+  bed b = bed_new();
+  mock *m = mock_start(NULL, 0, serve_late_end, NULL, NULL);
+  for (int i = 0; i < 6; i++) {
+    record r = {0};
+    let_linger(&b, m, &r, tricks[i % 3]);
+    while (cpx_upstream_count(b.up).running > 0) cpx_loop_turn(b.loop, true);
+    CHECK_INT(r.datas, 1);
+    CHECK_INT(r.ends, 0);
+    record_deinit(&r);
+  }
+  CHECK_INT(m->accepted, 1);
+  CHECK_INT(cpx_upstream_count(b.up).reused, 5);
+  bed_free(&b);
+  mock_stop(m);
+}
+
+static void serve_endless(mock_conn *c) {
+  static char junk[8192];
+  if (!read_request(c, false) || !conn_write(c, CHUNKED "5\r\nhello\r\n", sizeof CHUNKED "5\r\nhello\r\n" - 1)) return;
+  poll(NULL, 0, 20);
+  while (conn_write(c, "2000\r\n", 6) && conn_write(c, junk, sizeof junk) && conn_write(c, "\r\n", 2)) {
+  }
+}
+
+static void lingering_is_bounded_in_bytes_and_time(void) {
+  static const answer hang[] = {{CHUNKED "5\r\nhello\r\n", .then = THEN_HANG}};
+  for (int silent = 0; silent < 2; silent++) {
+    bed b = bed_new();
+    mock *m = silent ? MOCK(hang) : mock_start(NULL, 0, serve_endless, NULL, NULL);
+    record r = {0};
+    let_linger(&b, m, &r, NO_TRICK);
+    uint64_t from = cpx_now_ns();
+    while (cpx_upstream_count(b.up).running > 0) cpx_loop_turn(b.loop, true);
+    uint64_t ms = (cpx_now_ns() - from) / 1000000;
+    if (silent)
+      CHECK(ms >= CPX_UP_LINGER_MS - 50 && ms < CPX_UP_LINGER_MS + 2000);
+    else
+      CHECK(ms < CPX_UP_LINGER_MS);
+    CHECK(mock_wait_ended(m, 1));
+    CHECK_INT(r.ends, 0);
+    record_deinit(&r);
+    bed_free(&b);
+    mock_stop(m);
+  }
+}
+
+static void freeing_the_whole_ends_what_lingers(void) {
+  static const answer hang[] = {{CHUNKED "5\r\nhello\r\n", .then = THEN_HANG}};
+  bed b = bed_new();
+  mock *m = MOCK(hang);
+  record r = {0};
+  let_linger(&b, m, &r, NO_TRICK);
+  bed_free(&b);
+  CHECK_INT(r.ends, 0);
+  record_deinit(&r);
+  mock_stop(m);
+}
+
 static void freeing_the_whole_cancels_what_runs(void) {
   static const answer hang[] = {{"", .then = THEN_HANG}};
   bed b = bed_new();
@@ -581,6 +668,9 @@ int main(int argc, char **argv) {
   RUN(pausing_and_resuming_at_once_changes_nothing);
   RUN(a_call_may_be_cancelled_or_freed_inside_its_callbacks);
   RUN(a_call_may_be_freed_at_every_stage);
+  RUN(a_lingering_call_leaves_its_connection_to_the_next);
+  RUN(lingering_is_bounded_in_bytes_and_time);
+  RUN(freeing_the_whole_ends_what_lingers);
   RUN(freeing_the_whole_cancels_what_runs);
   return ct_summary();
 }
