@@ -106,14 +106,22 @@ local function feed(work, stream, map, event)
   end
 end
 
+-- What the lane took. The counts beside the last fragment are as good as an event of their own, with an empty one.
+local function absorb(reply, stream)
+  local count, contents, counts, made = reply:absorbed()
+  if count > 0 then
+    stream.absorb(count, contents, made)
+    if counts then
+      stream.feed({ type = "", data = counts })
+    end
+  end
+end
+
 -- The next event into the translation; false where the client is slow, nil at the end, however it came.
 local function step(work, reply, stream, map, lane)
   local event, message, code = reply:next_event()
   if lane.active then
-    local count, contents, made = reply:absorbed()
-    if count > 0 then
-      stream.absorb(count, contents, made)
-    end
+    absorb(reply, stream)
   end
   if event == nil and code then
     stream.fail(parts.why(work, reply, code, message))

@@ -151,3 +151,71 @@ describe("a translated stream whose HTTP message ends behind its last event #bot
     assert.is_true(process.now() - began < 0.9)
   end)
 end)
+
+-- Counts beside each text, and none beside the end.
+local function counted(chunks)
+  local out = {}
+  for i = 1, chunks do
+    out[i] = ('data: {"candidates":[{"content":{"parts":[{"text":"x%d "}],"role":"model"},"index":0}],'
+      .. '"usageMetadata":{"promptTokenCount":7,"candidatesTokenCount":%d,"totalTokenCount":%d},"modelVersion":"m"}'
+      .. "\r\n\r\n"):format(i, i, 7 + i)
+  end
+  return table.concat(out) .. 'data: {"candidates":[{"content":{"parts":[{"text":""}],"role":"model"},'
+    .. '"finishReason":"STOP","index":0}],"modelVersion":"m"}\r\n\r\n'
+end
+
+-- The same provider, whose hook looks at every event: none takes the lane.
+local LOOKS = [[
+return {
+  name = "looks", contract = 1, dialects = { "gemini" }, auth = "x-goog-api-key",
+  options = { base_url = { type = "url", required = true } },
+  event = function() end,
+}
+]]
+
+describe("counts beside the texts of a stream that ends without any #both", function()
+  local folder, mock, proxy
+
+  setup(function()
+    folder = process.folder()
+    process.write(folder .. "/counted.sse", counted(50))
+    mock = mock_upstream.start { files = folder }
+    proxy = daemon.start { files = { ["providers/looks.lua"] = LOOKS }, config = daemon.config(([[
+  providers = {
+    up = { script = "gemini", base_url = "%s", api_key = "sk-spec" },
+    looks = { base_url = "%s", api_key = "sk-spec" },
+  },
+]]):format(mock.url, mock.url)) }
+  end)
+
+  teardown(function()
+    if mock then mock:stop() end
+    if proxy then proxy:stop() end
+    process.remove(folder)
+  end)
+
+  -- The answer to a client, without what differs between two requests.
+  local function given(provider, path, body, split)
+    local reply = proxy:request { path = path, body = body:format(provider), seconds = 30,
+      headers = { ["idempotency-key"] = "mock:file=counted.sse,status=200,type=text/event-stream,split=" .. split } }
+    assert.equal(200, reply.status, reply.body)
+    return (reply.body:gsub(reply.headers["x-cliproxy-request-id"]:gsub("^req_", ""), "ID")
+      :gsub('"created":%d+', '"created":0'):gsub('"(%a+_at)":%d+', '"%1":0'):gsub("looks/", "up/"))
+  end
+
+  for _, split in ipairs { 0, 500 } do
+    it("reach every client, in pieces of " .. split, function()
+      for path, case in pairs {
+        ["/v1/chat/completions"] = { '{"model":"%s/m","stream":true,"stream_options":{"include_usage":true},'
+          .. '"messages":[{"role":"user","content":"x"}]}', '"prompt_tokens":7,"completion_tokens":50,' },
+        ["/v1/responses"] = { '{"model":"%s/m","stream":true,"input":"x"}', '"output_tokens":50,' },
+        ["/v1/messages"] = { '{"model":"%s/m","stream":true,"max_tokens":9,"messages":[{"role":"user","content":"x"}]}',
+          '"output_tokens":50' },
+      } do
+        local got = given("up", path, case[1], split)
+        assert.truthy(got:find(case[2], 1, true), got:sub(-600))
+        assert.equal(given("looks", path, case[1], split), got)
+      end
+    end)
+  end
+end)

@@ -9,6 +9,8 @@
 
 #define CLOSERS_MAX 32
 #define SEQUENCE    "\"sequence_number\":"
+#define COUNT       "TokenCount\""
+#define LAST_MAX    (2 * CPX_LANE_FORM_MAX) /* a form, and what stands in its holes */
 
 void cpx_lane_init(cpx_lane *lane) {
   memset(lane, 0, sizeof *lane);
@@ -17,6 +19,7 @@ void cpx_lane_init(cpx_lane *lane) {
   cpx_buf_init(&lane->out.bytes, CPX_LANE_FORM_MAX);
   cpx_buf_init(&lane->made, CPX_LANE_HELD_MAX);
   cpx_buf_init(&lane->text, CPX_LANE_HELD_MAX);
+  cpx_buf_init(&lane->last, LAST_MAX);
 #ifdef CPX_SANITIZE
   cpx_buf_init(&lane->kept, SIZE_MAX);
 #endif
@@ -28,6 +31,7 @@ void cpx_lane_deinit(cpx_lane *lane) {
   cpx_buf_deinit(&lane->out.bytes);
   cpx_buf_deinit(&lane->made);
   cpx_buf_deinit(&lane->text);
+  cpx_buf_deinit(&lane->last);
 #ifdef CPX_SANITIZE
   cpx_buf_deinit(&lane->kept);
 #endif
@@ -69,28 +73,36 @@ static bool ends_with(const char *key, size_t n, const char *tail) {
   return n >= k && memcmp(key + n - k, tail, k) == 0;
 }
 
-/* Keys (with their quotes) whose values no translation reads. */
+/* Keys (with their quotes) whose values no translation reads, or the last one alone. */
 static bool is_volatile(const char *key, size_t n) {
-  static const char *const names[] = {"\"sequence_number\"", "\"obfuscation\"", "\"system_fingerprint\"",
-                                      "TokenCount\""};
+  static const char *const names[] = {"\"sequence_number\"", "\"obfuscation\"", "\"system_fingerprint\"", COUNT};
   for (size_t i = 0; i < sizeof names / sizeof *names; i++)
     if (ends_with(key, n, names[i])) return true;
   return false;
 }
 
-/* Where the value of the next volatile member starts and ends, at or behind `p`; false: there is none. */
-static bool next_volatile(const char *p, const char *end, const char **from, const char **to, int *kind) {
+/* What stands in a hole. */
+typedef struct hole {
+  const char *from, *to;
+  int kind;
+  bool count;
+} hole;
+
+/* The value of the next volatile member at or behind `p`; false: there is none. */
+static bool next_volatile(const char *p, const char *end, hole *out) {
   while ((p = memchr(p, '"', (size_t)(end - p)))) {
     const char *key = p;
     p = cpx_json_string_end(key, end);
     if (!p) return false;
     const char *value = skip_space(p, end);
-    if (value == end || *value != ':' || !is_volatile(key, (size_t)(p - key))) continue;
+    size_t key_n = (size_t)(p - key);
+    if (value == end || *value != ':' || !is_volatile(key, key_n)) continue;
     value = skip_space(value + 1, end);
-    *kind = value < end && *value == '"' ? LANE_STRING : LANE_NUMBER;
-    *from = value;
-    *to = *kind == LANE_STRING ? cpx_json_string_end(value, end) : number_end(value, end);
-    if (*to) return true;
+    out->count = ends_with(key, key_n, COUNT);
+    out->kind = value < end && *value == '"' ? LANE_STRING : LANE_NUMBER;
+    out->from = value;
+    out->to = out->kind == LANE_STRING ? cpx_json_string_end(value, end) : number_end(value, end);
+    if (out->to) return true;
     p = value;
   }
   return false;
@@ -98,11 +110,12 @@ static bool next_volatile(const char *p, const char *end, const char **from, con
 
 /* Bytes of an input, with holes for volatile values. */
 static bool add_input(cpx_lane_form *form, const char *p, const char *end) {
-  const char *from, *to;
-  int kind;
-  while (p < end && next_volatile(p, end, &from, &to, &kind)) {
-    if (!add_piece(form, LANE_BYTES, p, (size_t)(from - p)) || !add_piece(form, kind, from, 0)) return false;
-    p = to;
+  hole next;
+  while (p < end && next_volatile(p, end, &next)) {
+    if (!add_piece(form, LANE_BYTES, p, (size_t)(next.from - p)) || !add_piece(form, next.kind, next.from, 0))
+      return false;
+    form->counts = form->counts || next.count;
+    p = next.to;
   }
   return add_piece(form, LANE_BYTES, p, (size_t)(end - p));
 }
@@ -126,6 +139,7 @@ static const char *only_place(cpx_slice text, cpx_slice literal) {
 static void start_form(cpx_lane_form *form) {
   form->bytes.len = 0;
   form->n = 0;
+  form->counts = false;
   form->sequence = 0;
 }
 
@@ -253,12 +267,24 @@ static int make(const cpx_lane_form *form, cpx_buf *out, cpx_slice literal) {
   return err;
 }
 
+/* Keeps an event without its string, whose content is kept elsewhere; false: there is no room, and the former stays. */
+static bool keep_last(cpx_lane *lane, cpx_slice data, cpx_slice literal) {
+  size_t before = (size_t)(literal.p - data.p) + 1, behind = data.n - before - (literal.n - 2), former = lane->last.len;
+  lane->last.len = 0;
+  if (cpx_buf_reserve(&lane->last, before + behind)) {
+    lane->last.len = former;
+    return false;
+  }
+  return !cpx_buf_add(&lane->last, data.p, before) && !cpx_buf_add(&lane->last, data.p + data.n - behind, behind);
+}
+
 bool cpx_lane_take(cpx_lane *lane, const cpx_event *event) {
   cpx_slice literal = {NULL, 0};
   if (lane->state != CPX_LANE_ACTIVE || !same_type(lane, event->type)) return false;
   if (!match(&lane->in, event->data, &literal) || literal.n <= 2) return false;
   size_t made = lane->made.len, text = lane->text.len;
-  if (make(&lane->out, &lane->made, literal) || cpx_buf_add(&lane->text, literal.p + 1, literal.n - 2)) {
+  if (make(&lane->out, &lane->made, literal) || cpx_buf_add(&lane->text, literal.p + 1, literal.n - 2) ||
+      (lane->in.counts && !keep_last(lane, event->data, literal))) {
     lane->made.len = made;
     lane->text.len = text;
     return false;

@@ -7,11 +7,12 @@
  *
  * What may differ beside the string: values of keys known to be counters or padding (sequence_number, obfuscation,
  * system_fingerprint, …TokenCount), and white space between closing brackets. A sequence_number of the output goes on
- * counting. Empty strings, and strings that are not valid JSON, are never taken.
+ * counting. Counts of tokens are kept, as the last event has them: no other may tell them. Empty strings, and strings
+ * that are not valid JSON, are never taken.
  *
- * Owns:   copies of both forms, the output not yet fetched, the strings' contents joined.
- * Bounds: forms of CPX_LANE_FORM_MAX bytes and LANE_PIECES pieces, output and contents of CPX_LANE_HELD_MAX; beyond
- *         them nothing is taken.
+ * Owns:   copies of both forms, the output not yet fetched, the strings' contents joined, the last event with counts.
+ * Bounds: forms of CPX_LANE_FORM_MAX bytes and LANE_PIECES pieces, an event with counts twice that, output and contents
+ *         of CPX_LANE_HELD_MAX; beyond them nothing is taken.
  * Errors: none: what cannot be learned or held goes to the translator.
  */
 #ifndef CPX_HTTP_LANE_H
@@ -36,6 +37,7 @@ typedef struct cpx_lane_form {
   cpx_buf bytes;
   cpx_lane_piece pieces[LANE_PIECES];
   unsigned n;
+  bool counts;       /* of an input: it has a hole for a count of tokens */
   uint64_t sequence; /* of the output's last event, where it has one */
 } cpx_lane_form;
 
@@ -46,6 +48,7 @@ typedef struct cpx_lane {
   cpx_lane_form in, out;
   cpx_buf made; /* output not yet fetched */
   cpx_buf text; /* contents of the strings that were taken, without quotes */
+  cpx_buf last; /* data of the last event taken that has counts, with "" for its string; empty: none had */
   uint32_t count;
 #ifdef CPX_SANITIZE
   cpx_buf kept; /* a copy of what was fetched, for whoever checks what is sent */

@@ -192,14 +192,19 @@ int cpx_lua_reply_absorbed(lua_State *L) {
   lua_pushnumber(L, lane ? lane->count : 0);
   if (!lane || lane->count == 0) return 1;
   lua_pushlstring(L, lane->text.data, lane->text.len);
+  if (lane->last.len)
+    lua_pushlstring(L, lane->last.data, lane->last.len);
+  else
+    lua_pushnil(L);
   cpx_buf_clear(&lane->text, 16 * CPX_KB);
+  lane->last.len = 0;
   lane->count = 0;
 #ifdef CPX_SANITIZE
   lua_pushlstring(L, lane->kept.data, lane->kept.len);
   cpx_buf_clear(&lane->kept, 0);
-  return 3;
+  return 4;
 #else
-  return 2;
+  return 3;
 #endif
 }
 

@@ -130,6 +130,7 @@ function object:forget() end
 --- How many events were taken since the last time, and their strings' contents joined, without quotes.
 ---@return integer count
 ---@return string? contents
+---@return string? counts the data of the last of them, with "" for its string, where it counts tokens (…TokenCount)
 ---@return string? made the bytes that were sent: in sanitized builds, which check them
 function object:absorbed() end
 

@@ -77,6 +77,49 @@ static void counters_and_padding_may_differ(void) {
   CHECK_STR(made(), "<\"x\">");
 }
 
+static void counts_are_kept_as_the_last_event_has_them(void) {
+  start();
+  learn("{\"d\":\"one\",\"usage\":{\"totalTokenCount\": 1}}", "\"one\"", "<\"one\">");
+  REQUIRE(learn("{\"d\":\"two\",\"usage\":{\"totalTokenCount\": 22}}", "\"two\"", "<\"two\">"));
+  CHECK_INT(lane.last.len, 0);
+  CHECK(take("{\"d\":\"a \\\"b\\\"\",\"usage\":{\"totalTokenCount\": 333}}"));
+  CHECK(take("{\"d\":\"c\",\"usage\":{\"totalTokenCount\": 4444}} "));
+  CHECK(!take("{\"d\":\"e\",\"usage\":{\"totalTokenCount\": 5},\"end\":1}"));
+  static const char want[] = "{\"d\":\"\",\"usage\":{\"totalTokenCount\": 4444}} ";
+  CHECK_BYTES(lane.last.data, lane.last.len, want, sizeof want - 1);
+  start();
+  learn("{\"totalTokenCount\":1,\"d\":\"one\"}", "\"one\"", "<\"one\">");
+  REQUIRE(learn("{\"totalTokenCount\":2,\"d\":\"two\"}", "\"two\"", "<\"two\">"));
+  CHECK(take("{\"totalTokenCount\":3,\"d\":\"x\"}"));
+  CHECK_BYTES(lane.last.data, lane.last.len, "{\"totalTokenCount\":3,\"d\":\"\"}", 28);
+}
+
+static void without_counts_no_event_is_kept(void) {
+  start();
+  learn("{\"sequence_number\":1,\"d\":\"one\",\"obfuscation\":\"a\"}", "\"one\"", "<\"one\">");
+  REQUIRE(learn("{\"sequence_number\":2,\"d\":\"two\",\"obfuscation\":\"b\"}", "\"two\"", "<\"two\">"));
+  CHECK(take("{\"sequence_number\":3,\"d\":\"x\",\"obfuscation\":\"c\"}"));
+  CHECK(lane.last.data == NULL);
+}
+
+static void counts_beside_more_than_is_kept_are_left_to_the_translator(void) {
+  start();
+  learn("{\"totalTokenCount\":1,\"d\":\"one\",\"obfuscation\":\"a\"}", "\"one\"", "<\"one\">");
+  REQUIRE(learn("{\"totalTokenCount\":2,\"d\":\"two\",\"obfuscation\":\"b\"}", "\"two\"", "<\"two\">"));
+  CHECK(take("{\"totalTokenCount\":3,\"d\":\"x\",\"obfuscation\":\"c\"}"));
+  size_t n = 2 * CPX_LANE_FORM_MAX;
+  char *data = calloc(1, n + 100);
+  REQUIRE(data);
+  strcpy(data, "{\"totalTokenCount\":4,\"d\":\"y\",\"obfuscation\":\"");
+  memset(data + strlen(data), 'z', n);
+  strcat(data, "\"}");
+  CHECK(!take(data));
+  CHECK_BYTES(lane.last.data, lane.last.len, "{\"totalTokenCount\":3,\"d\":\"\",\"obfuscation\":\"c\"}", 46);
+  CHECK_INT(lane.count, 1);
+  CHECK_STR(made(), "<\"x\">");
+  free(data);
+}
+
 static void white_space_between_closing_brackets_may_differ(void) {
   start();
   learn("{\"d\":{\"t\":\"one\"}}", "\"one\"", "<\"one\">");
@@ -150,6 +193,9 @@ int main(int argc, char **argv) {
   RUN(two_examples_in_a_row_make_it_active);
   RUN(another_event_is_not_taken);
   RUN(counters_and_padding_may_differ);
+  RUN(counts_are_kept_as_the_last_event_has_them);
+  RUN(without_counts_no_event_is_kept);
+  RUN(counts_beside_more_than_is_kept_are_left_to_the_translator);
   RUN(white_space_between_closing_brackets_may_differ);
   RUN(the_outputs_sequence_goes_on);
   RUN(examples_that_differ_begin_anew);
