@@ -151,8 +151,7 @@ end
 ---@field finished boolean the client's last event is made
 
 -- Notes what a decoder says of one event: lanes learn from events that are one fragment. Usage may come beside it: the
--- last one counts, and that stands in an event that ends the fragments. `bytes` is of all fragments so far. Calls get
--- the ids that the client knows.
+-- last one counts, and the lane keeps it. `bytes` is of all fragments so far. Calls get the ids that the client knows.
 local function watched(sink, request)
   local seen = { calls = 0, bytes = 0 }
   local out = { usage = sink.usage, fail = sink.fail, finish = sink.finish }
