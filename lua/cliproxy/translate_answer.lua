@@ -272,7 +272,7 @@ function M.stream(work)
   function self.absorb(count, contents, made)
     seen.bytes = seen.bytes + #contents
     encoder.absorb(seen.kind, '"' .. contents .. '"', count)
-    if check then
+    if check and made then
       check(made)
     end
   end

@@ -225,15 +225,19 @@ describe("a greedy script", function()
   end
 
   it("gets a plain message for memory asked for at once", function()
-    local _, message = run "local s = ('x'):rep(16e6) local t = { s .. 1, s .. 2, s .. 3, s .. 4, s .. 5 }"
+    local message
+    for _ = 1, 5 do -- on a busy machine the time may be over before the memory
+      _, message = run "local s = ('x'):rep(16e6) local t = { s .. 1, s .. 2, s .. 3, s .. 4, s .. 5 }"
+      if message:find("memory", 1, true) then break end
+    end
     assert.equals("providers/x.lua:1: shape(): more than 64 MB of new memory", message)
     assert_usable()
   end)
 
   it("may make and drop more than its limit over time", function()
     local ok, message = run_in_task [[
-      for i = 1, 20 do
-        local s = ("x"):rep(8e6) .. i
+      for i = 1, 80 do
+        local s = ("x"):rep(2e6) .. i
         timer.sleep(0)
       end
       return "done"
