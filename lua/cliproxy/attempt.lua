@@ -116,15 +116,23 @@ end
 
 --- Hooks may have left anything in the call: what cannot be sent is told, not raised.
 local function send(call, instance)
-  if rawget(call, "body") == nil and call.text then
-    call.body = call.text -- no hook looked at it
+  local unread = rawget(call, "body") == nil and call.text
+  if unread then
+    call.body = unread -- no hook looked at it
   end
   if not instance.hooks then
-    return reply_api.send(call)
+    local reply, message = reply_api.send(call)
+    if unread then
+      call.body = nil
+    end
+    return reply, message
   elseif type(call.headers) ~= "table" then
     return nil, "headers: table expected, got " .. type(call.headers)
   end
   local ok, reply, message = pcall(reply_api.send, call)
+  if unread then
+    call.body = nil -- who asks for it later gets a document
+  end
   if ok then
     return reply, message
   end
@@ -202,7 +210,7 @@ local function apply_payload(work, call, instance)
     dialect = translation and translation.context.target.dialect or work.dialect,
   }
   if translation then
-    call.text = payload.body(rules, call.text, facts)
+    call.text = payload.body(rules, call_api.text_of(call), facts)
   else
     payload.apply(rules, work.document, facts)
   end

@@ -114,11 +114,23 @@ local function url_of(work, entry, instance, model)
   return url
 end
 
+--- The text of a translated body, which is made as pieces and sent so where nobody asks for it.
+---@param call cliproxy.Call
+---@return string
+function M.text_of(call)
+  local body = call.text
+  if type(body) == "table" then
+    body = table.concat(body)
+    call.text = body
+  end
+  return body
+end
+
 -- A translated body is text; hooks that look at it get a document.
 local LAZY_BODY = {
   __index = function(call, key)
     if key == "body" and rawget(call, "text") then
-      local document = json.parse(call.text)
+      local document = json.parse(M.text_of(call))
       rawset(call, "body", document)
       return document
     end

@@ -19,7 +19,7 @@ local M = {}
 ---@field conversation? cliproxy.Conversation
 ---@field common? table of an embedding
 ---@field context cliproxy.Context
----@field body string
+---@field body string|string[] text, or pieces of it
 ---@field path_key string the operation as the upstream's `path` knows it
 ---@field lowered? table<string, boolean> tools of free text that went as functions
 
@@ -118,7 +118,7 @@ local function encode(work, client, c, dialect)
   local upstream = dialects.of(dialect)
   local caps = target.caps
   local lowered = caps.custom_tools_as_functions and not caps.custom_tools and custom_tools.lower(c) or nil
-  local body = upstream.encode_request(c, target)
+  local body = upstream.encode_pieces(c, target)
   local failure = judge(work, dialect, c.ledger)
   if failure then
     return nil, failure

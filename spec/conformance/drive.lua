@@ -10,7 +10,8 @@ local upstream = {}
 package.loaded["cliproxy.reply"] = {
   send = function(call)
     upstream.call = call
-    upstream.body = type(call.body) == "string" and call.body or json.encode(call.body)
+    upstream.body = type(call.body) == "string" and call.body or type(call.body) == "table" and table.concat(call.body)
+      or json.encode(call.body)
     return upstream.reply
   end,
   execute = function()

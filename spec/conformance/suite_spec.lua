@@ -19,9 +19,11 @@ local function body(from, to)
   return function(original)
     return function(...)
       local text = original(...)
+      local in_pieces = type(text) == "table"
+      text = in_pieces and table.concat(text) or text
       local changed, n = text:gsub(from, to)
       assert(n > 0, "nothing to change: " .. text)
-      return changed
+      return in_pieces and { changed } or changed
     end
   end
 end
@@ -44,23 +46,23 @@ local function nothing() end
 
 -- { what, row, client, upstream, mode, codec, its function, change }
 local LOSSES = {
-  { "a word of the user's is lost", "text", "anthropic", "openai_chat", "whole", "openai_chat", "encode_request",
+  { "a word of the user's is lost", "text", "anthropic", "openai_chat", "whole", "openai_chat", "encode_pieces",
     body("Hello there", "Hello") },
-  { "the instructions are lost", "system in front", "openai_chat", "anthropic", "whole", "anthropic", "encode_request",
+  { "the instructions are lost", "system in front", "openai_chat", "anthropic", "whole", "anthropic", "encode_pieces",
     body("Be brief%.", "Be kind.") },
-  { "a schema is written anew", "one tool", "openai_chat", "gemini", "whole", "gemini", "encode_request",
+  { "a schema is written anew", "one tool", "openai_chat", "gemini", "whole", "gemini", "encode_pieces",
     body("1%.0", "1") },
   { "a long number is rounded", "parallel tools", "anthropic", "openai_responses", "whole", "openai_responses",
-    "encode_request", body("12345678901234567890", "12345678901234567000") },
+    "encode_pieces", body("12345678901234567890", "12345678901234567000") },
   { "an empty list becomes an object", "one tool", "openai_chat", "anthropic", "whole", "openai_chat",
     "encode_response", body("%[%],\\\"map", "{},\\\"map") },
-  { "results change places", "parallel tools", "openai_chat", "anthropic", "whole", "anthropic", "encode_request",
+  { "results change places", "parallel tools", "openai_chat", "anthropic", "whole", "anthropic", "encode_pieces",
     body("sunny", "noon") },
-  { "the choice of a tool is lost", "named tool", "gemini", "openai_chat", "whole", "openai_chat", "encode_request",
+  { "the choice of a tool is lost", "named tool", "gemini", "openai_chat", "whole", "openai_chat", "encode_pieces",
     body('"get_weather"}}', '"get_time"}}') },
-  { "an unknown member is sent", "text", "gemini", "anthropic", "whole", "anthropic", "encode_request",
+  { "an unknown member is sent", "text", "gemini", "anthropic", "whole", "anthropic", "encode_pieces",
     body("^{", '{"seed":1,') },
-  { "the limit is lost", "length", "gemini", "openai_responses", "whole", "openai_responses", "encode_request",
+  { "the limit is lost", "length", "gemini", "openai_responses", "whole", "openai_responses", "encode_pieces",
     body('"max_output_tokens":77', '"max_output_tokens":78') },
   { "a fragment is lost", "text", "openai_chat", "anthropic", "stream", "openai_chat", "stream_encoder",
     sink("text", function(real, text)
@@ -94,14 +96,14 @@ local LOSSES = {
   { "reasoning is lost", "reasoning and its state", "gemini", "anthropic", "stream", "gemini", "stream_encoder",
     sink("reasoning", nothing) },
   { "what cannot be sent is sent without it", "stop sequence", "anthropic", "openai_responses", "whole",
-    "openai_responses", "encode_request", function(original)
+    "openai_responses", "encode_pieces", function(original)
       return function(c, target)
         c.stop = nil
         return original(c, target)
       end
     end },
   { "what can be sent is refused", "text", "anthropic", "openai_responses", "whole", "openai_responses",
-    "encode_request", function(original)
+    "encode_pieces", function(original)
       return function(c, target)
         c.ledger:refuse("messages", "no")
         return original(c, target)

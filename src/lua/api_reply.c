@@ -31,18 +31,43 @@ static int read_document(lua_State *L, cpx_lua_body *body, cpx_json_doc *doc, cp
   return 0;
 }
 
+/* The list's strings, kept alive by the list itself. A number becomes a string in its place. Raises. */
+static int read_pieces(lua_State *L, int index, cpx_lua_body *body) {
+  size_t n = lua_objlen(L, index);
+  lua_pushvalue(L, index);
+  body->string_ref = luaL_ref(L, LUA_REGISTRYINDEX);
+  body->parts.v = n ? calloc(n, sizeof *body->parts.v) : NULL;
+  if (n && !body->parts.v) return CPX_ENOMEM;
+  body->parts.n = n;
+  for (size_t i = 0; i < n; i++) {
+    lua_rawgeti(L, index, (int)i + 1);
+    if (lua_type(L, -1) == LUA_TNUMBER) {
+      (void)lua_tostring(L, -1);
+      lua_pushvalue(L, -1);
+      lua_rawseti(L, index, (int)i + 1);
+    }
+    if (lua_type(L, -1) != LUA_TSTRING)
+      return luaL_error(L, WHAT ": body: a list of strings expected, got %s in it", luaL_typename(L, -1));
+    body->parts.v[i].p = lua_tolstring(L, -1, &body->parts.v[i].n);
+    lua_pop(L, 1);
+  }
+  return 0;
+}
+
 int cpx_lua_body_read(lua_State *L, int index, cpx_lua_reply *lr) {
   cpx_json_doc *doc;
   cpx_json_node node;
   bool is_document = cpx_json_test(L, index, &doc, &node);
   if (lua_isnil(L, index)) return 0;
-  if (!is_document && lua_type(L, index) != LUA_TSTRING)
-    return luaL_error(L, WHAT ": body: string or document expected, got %s", luaL_typename(L, index));
+  bool is_list = !is_document && lua_istable(L, index);
+  if (!is_document && !is_list && lua_type(L, index) != LUA_TSTRING)
+    return luaL_error(L, WHAT ": body: string, list of strings or document expected, got %s", luaL_typename(L, index));
   cpx_lua_body *body = lr->body = calloc(1, sizeof *body);
   if (!body) return CPX_ENOMEM;
   body->L = lr->L;
   body->string_ref = LUA_NOREF;
   if (is_document) return read_document(L, body, doc, node);
+  if (is_list) return read_pieces(L, index, body);
   body->string.p = lua_tolstring(L, index, &body->string.n);
   lua_pushvalue(L, index);
   body->string_ref = luaL_ref(L, LUA_REGISTRYINDEX);
@@ -51,8 +76,9 @@ int cpx_lua_body_read(lua_State *L, int index, cpx_lua_reply *lr) {
 
 static void set_body(cpx_call_options *call, cpx_lua_body *body) {
   if (!body) return;
-  call->body = body->doc ? body->parts.v : &body->string;
-  call->body_parts = body->doc ? body->parts.n : 1;
+  bool in_parts = body->string.p == NULL;
+  call->body = in_parts ? body->parts.v : &body->string;
+  call->body_parts = in_parts ? body->parts.n : 1;
   call->body_done = cpx_lua_body_free;
   call->body_user = body;
 }

@@ -15,8 +15,8 @@
 #include "http/reply.h"
 #include "lua/exchange_lua.h"
 
-/* The bytes of a request on their way out: a document's parts or a Lua string, held until libcurl needs them no more.
- */
+/* The bytes of a request on their way out: a document's parts, a Lua string, or a list of such, held until libcurl
+ * needs them no more. */
 typedef struct cpx_lua_body {
   cpx_json_doc *doc; /* a reference, or NULL */
   cpx_exchange *ex;  /* whose body the document borrows, a reference; or NULL */

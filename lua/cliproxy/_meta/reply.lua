@@ -6,7 +6,7 @@ local reply = {}
 ---@field method string
 ---@field url string
 ---@field headers table<string, string|string[]>
----@field body? string|cliproxy.json.Node a document is sent as its parts, without being joined
+---@field body? string|string[]|cliproxy.json.Node a document goes as its parts, a list as its pieces: not joined
 ---@field stream boolean
 ---@field dialect string of the upstream: "openai_chat" | "openai_responses" | "anthropic" | "gemini" | anything else
 ---@field framing? "sse"|"ndjson"|"json_array"|"raw"

@@ -10,7 +10,8 @@ package.loaded["cliproxy.reply"] = {
       error(upstream.raises, 0)
     end
     upstream.call = call
-    upstream.body = type(call.body) == "string" and call.body or call.body and json.encode(call.body)
+    upstream.body = type(call.body) == "string" and call.body or type(call.body) == "table" and table.concat(call.body)
+      or call.body and json.encode(call.body)
     if upstream.refusal then
       return nil, upstream.refusal, "invalid"
     end

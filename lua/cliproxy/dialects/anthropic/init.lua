@@ -39,6 +39,7 @@ end
 
 M.decode_request = request_in.decode
 M.encode_request = request_out.encode
+M.encode_pieces = request_out.pieces
 M.decode_response = answer_in.decode
 M.encode_response = answer_out.encode
 M.stream_decoder = stream_in.decoder

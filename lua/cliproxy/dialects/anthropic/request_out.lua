@@ -211,8 +211,8 @@ end
 --- The request's body. What it cannot carry goes into the conversation's ledger.
 ---@param c cliproxy.Conversation
 ---@param target cliproxy.Target
----@return string
-function M.encode(c, target)
+---@return string[] pieces of the body, in order
+function M.pieces(c, target)
   local e = new(c, target)
   e.carries = { format = true, parallel_tools = true, user = true, cache = true }
   local out = { '{"model":' .. text.quote(target.model) }
@@ -235,7 +235,15 @@ function M.encode(c, target)
     add_generation(e, add)
   end
   out[#out + 1] = "}"
-  return table.concat(out)
+  return out
+end
+
+--- The same as one text.
+---@param c cliproxy.Conversation
+---@param target cliproxy.Target
+---@return string
+function M.encode(c, target)
+  return table.concat(M.pieces(c, target))
 end
 
 return M

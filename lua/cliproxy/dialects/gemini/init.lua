@@ -15,6 +15,7 @@ local M = { name = "gemini", title = titles.gemini, main_path = "/v1beta/models/
 M.ignored = request_in.ignored
 M.decode_request = request_in.decode
 M.encode_request = request_out.encode
+M.encode_pieces = request_out.pieces
 M.decode_response = answer_in.decode
 M.encode_response = answer_out.encode
 M.stream_decoder = stream_in.decoder

@@ -31,8 +31,8 @@ end
 --- The body as text; what it cannot carry is in `c.ledger`.
 ---@param c cliproxy.Conversation
 ---@param target cliproxy.Target
----@return string
-function M.encode(c, target)
+---@return string[] pieces of the body, in order
+function M.pieces(c, target)
   local caps = target.caps or {}
   local is_count = c.operation == "count"
   local out = { "{" }
@@ -55,7 +55,15 @@ function M.encode(c, target)
   put(out, "generationConfig", generation_out.encode(w))
   conversation.settle(c, generation_out.carries(caps))
   out[#out + 1] = is_count and "}}" or "}"
-  return table.concat(out)
+  return out
+end
+
+--- The same as one text.
+---@param c cliproxy.Conversation
+---@param target cliproxy.Target
+---@return string
+function M.encode(c, target)
+  return table.concat(M.pieces(c, target))
 end
 
 return M

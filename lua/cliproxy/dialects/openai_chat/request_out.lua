@@ -187,8 +187,8 @@ end
 --- The body of a request.
 ---@param c cliproxy.Conversation
 ---@param target cliproxy.Target
----@return string
-function M.encode(c, target)
+---@return string[] pieces of the body, in order
+function M.pieces(c, target)
   local caps = target.caps or {}
   local out = { '{"model":' .. text.quote(target.model) .. ',"messages":' }
   messages_out.encode(c, target, out)
@@ -213,7 +213,15 @@ function M.encode(c, target)
     put(out, "stream_options", caps.stream_usage ~= false and '{"include_usage":true}')
   end
   out[#out + 1] = "}"
-  return table.concat(out)
+  return out
+end
+
+--- The same as one text.
+---@param c cliproxy.Conversation
+---@param target cliproxy.Target
+---@return string
+function M.encode(c, target)
+  return table.concat(M.pieces(c, target))
 end
 
 return M

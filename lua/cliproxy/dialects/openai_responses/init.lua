@@ -14,6 +14,7 @@ local M = { name = "openai_responses", title = titles.openai_responses, main_pat
 
 M.decode_request = request_in.decode
 M.encode_request = request_out.encode
+M.encode_pieces = request_out.pieces
 M.decode_response = answer_in.decode
 M.encode_response = answer_out.encode
 M.stream_decoder = stream_in.decoder

@@ -183,15 +183,23 @@ end
 --- The body of a request.
 ---@param c cliproxy.Conversation
 ---@param target cliproxy.Target
----@return string
-function M.encode(c, target)
+---@return string[] pieces of the body, in order
+function M.pieces(c, target)
   local out = { '{"model":' .. text.quote(target.model) }
   put_counted(out, c, target)
   if c.operation ~= "count" then
     put_others(out, c, target)
   end
   out[#out + 1] = "}"
-  return table.concat(out)
+  return out
+end
+
+--- The same as one text.
+---@param c cliproxy.Conversation
+---@param target cliproxy.Target
+---@return string
+function M.encode(c, target)
+  return table.concat(M.pieces(c, target))
 end
 
 return M
