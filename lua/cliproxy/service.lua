@@ -1,6 +1,7 @@
 --- A worker from start to end: configuration → snapshot → listeners → handler; reload; signals; drain.
 local admin = require("cliproxy.admin")
 local config = require("cliproxy.config")
+local dialects = require("cliproxy.dialects")
 local events = require("cliproxy.events")
 local findings = require("cliproxy.findings")
 local health = require("cliproxy.health")
@@ -14,6 +15,8 @@ local rollback = require("cliproxy.rollback")
 local server = require("cliproxy.server")
 local snapshots = require("cliproxy.snapshot")
 local system = require("cliproxy.system")
+local task = require("cliproxy.task")
+local timer = require("cliproxy.timer")
 
 local M = {}
 
@@ -66,6 +69,14 @@ end
 
 local function url_of(address, settings)
   return address:find("^unix:") and address or (settings.tls and "https://" or "http://") .. address
+end
+
+-- What translation alone needs, once the first requests had their chance: the first one to translate need not wait.
+local function load_codecs()
+  for _, name in ipairs(dialects.names) do
+    timer.sleep(0.1)
+    dialects.load(name)
+  end
 end
 
 --- Opens the listeners. The default [::1] may be missing where IPv6 is off.
@@ -213,6 +224,7 @@ function M.run(options)
     return codes.failed
   end
   watch(path, options.listen, snapshot)
+  task.spawn(load_codecs)
   return system.wait_stop()
 end
 

@@ -3,6 +3,8 @@
 --- A dialect is a table: `name`, `title`, `path(operation, model, stream)` below a provider's base URL,
 --- `framing(query)`, `envelope(failure, id)`, `stream_error(failure, id, framing)`, `is_terminal(event)`,
 --- `own_error(document)`.
+local late = require("cliproxy.dialects.late")
+
 local M = {}
 
 ---@class cliproxy.Dialect
@@ -28,6 +30,12 @@ end
 ---@return cliproxy.Dialect
 function M.of(name)
   return by_name[name] or error("no dialect " .. tostring(name), 2)
+end
+
+--- Loads what of a dialect is loaded late.
+---@param name string
+function M.load(name)
+  late.load(M.of(name))
 end
 
 return M

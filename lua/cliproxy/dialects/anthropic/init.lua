@@ -1,12 +1,7 @@
 --- Anthropic Messages, in both versions of its API.
-local answer_in = require("cliproxy.dialects.anthropic.answer_in")
-local answer_out = require("cliproxy.dialects.anthropic.answer_out")
 local json = require("cliproxy.json")
 local envelope = require("cliproxy.dialects.anthropic.envelope")
-local request_in = require("cliproxy.dialects.anthropic.request_in")
-local request_out = require("cliproxy.dialects.anthropic.request_out")
-local stream_in = require("cliproxy.dialects.anthropic.stream_in")
-local stream_out = require("cliproxy.dialects.anthropic.stream_out")
+local late = require("cliproxy.dialects.late")
 local titles = require("cliproxy.dialects.titles")
 
 local M = { name = "anthropic", title = titles.anthropic, main_path = "/v1/messages" }
@@ -37,15 +32,6 @@ function M.is_terminal(event)
   return event.type == "message_stop"
 end
 
-M.decode_request = request_in.decode
-M.encode_request = request_out.encode
-M.encode_pieces = request_out.pieces
-M.decode_response = answer_in.decode
-M.encode_response = answer_out.encode
-M.stream_decoder = stream_in.decoder
-M.stream_encoder = stream_out.encoder
-M.ignored = request_in.ignored
-
 --- Tokens of a provider's count; nil where it holds none.
 ---@param document any
 ---@return integer?
@@ -70,4 +56,14 @@ function M.own_error(document)
   return failed.message, type(kind) == "string" and kind or nil
 end
 
-return M
+-- The codec. `ignored`: members of a request that mean nothing beyond its head.
+return late.parts(M, {
+  decode_request = function() return require("cliproxy.dialects.anthropic.request_in").decode end,
+  encode_request = function() return require("cliproxy.dialects.anthropic.request_out").encode end,
+  encode_pieces = function() return require("cliproxy.dialects.anthropic.request_out").pieces end,
+  decode_response = function() return require("cliproxy.dialects.anthropic.answer_in").decode end,
+  encode_response = function() return require("cliproxy.dialects.anthropic.answer_out").encode end,
+  stream_decoder = function() return require("cliproxy.dialects.anthropic.stream_in").decoder end,
+  stream_encoder = function() return require("cliproxy.dialects.anthropic.stream_out").encoder end,
+  ignored = function() return require("cliproxy.dialects.anthropic.request_in").ignored end,
+})

@@ -1,25 +1,11 @@
 --- Gemini generateContent (v1beta): paths, errors, ends, and the codec (docs/conversation.md).
-local answer_in = require("cliproxy.dialects.gemini.answer_in")
-local answer_out = require("cliproxy.dialects.gemini.answer_out")
 local envelope = require("cliproxy.dialects.gemini.envelope")
 local json = require("cliproxy.json")
-local request_in = require("cliproxy.dialects.gemini.request_in")
-local request_out = require("cliproxy.dialects.gemini.request_out")
-local stream_in = require("cliproxy.dialects.gemini.stream_in")
-local stream_out = require("cliproxy.dialects.gemini.stream_out")
 local text = require("cliproxy.text")
+local late = require("cliproxy.dialects.late")
 local titles = require("cliproxy.dialects.titles")
 
 local M = { name = "gemini", title = titles.gemini, main_path = "/v1beta/models/MODEL:generateContent" }
-
-M.ignored = request_in.ignored
-M.decode_request = request_in.decode
-M.encode_request = request_out.encode
-M.encode_pieces = request_out.pieces
-M.decode_response = answer_in.decode
-M.encode_response = answer_out.encode
-M.stream_decoder = stream_in.decoder
-M.stream_encoder = stream_out.encoder
 
 --- Tokens of a count; nil where there are none.
 ---@param document any
@@ -86,4 +72,14 @@ function M.own_error(document)
   return failed.message, type(code) == "string" and code or nil
 end
 
-return M
+-- The codec. `ignored`: members of a request that mean nothing beyond its head.
+return late.parts(M, {
+  ignored = function() return require("cliproxy.dialects.gemini.request_in").ignored end,
+  decode_request = function() return require("cliproxy.dialects.gemini.request_in").decode end,
+  encode_request = function() return require("cliproxy.dialects.gemini.request_out").encode end,
+  encode_pieces = function() return require("cliproxy.dialects.gemini.request_out").pieces end,
+  decode_response = function() return require("cliproxy.dialects.gemini.answer_in").decode end,
+  encode_response = function() return require("cliproxy.dialects.gemini.answer_out").encode end,
+  stream_decoder = function() return require("cliproxy.dialects.gemini.stream_in").decoder end,
+  stream_encoder = function() return require("cliproxy.dialects.gemini.stream_out").encoder end,
+})

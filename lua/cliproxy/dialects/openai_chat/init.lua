@@ -1,26 +1,11 @@
 --- OpenAI Chat Completions, with the endpoints that share its errors: completions, embeddings, models. Its codec
 --- (docs/conversation.md): requests are read by `request_in` and written by `request_out`, whole answers by `answer_in`
 --- and `answer_out`, streams by `stream_in` and `stream_out`.
-local answer_in = require("cliproxy.dialects.openai_chat.answer_in")
-local answer_out = require("cliproxy.dialects.openai_chat.answer_out")
-local request_in = require("cliproxy.dialects.openai_chat.request_in")
-local request_out = require("cliproxy.dialects.openai_chat.request_out")
 local shared = require("cliproxy.dialects.openai.errors")
-local stream_in = require("cliproxy.dialects.openai_chat.stream_in")
-local stream_out = require("cliproxy.dialects.openai_chat.stream_out")
+local late = require("cliproxy.dialects.late")
 local titles = require("cliproxy.dialects.titles")
 
 local M = { name = "openai_chat", title = titles.openai_chat, main_path = "/v1/chat/completions" }
-
-M.decode_request = request_in.decode
-M.encode_request = request_out.encode
-M.encode_pieces = request_out.pieces
-M.decode_response = answer_in.decode
-M.encode_response = answer_out.encode
-M.stream_decoder = stream_in.decoder
-M.stream_encoder = stream_out.encoder
---- Members of a request that mean nothing beyond its head.
-M.ignored = request_in.ignored
 
 local PATHS = {
   generate = "/chat/completions",
@@ -50,4 +35,14 @@ function M.is_terminal(event)
   return event.data == "[DONE]"
 end
 
-return M
+-- The codec. `ignored`: members of a request that mean nothing beyond its head.
+return late.parts(M, {
+  decode_request = function() return require("cliproxy.dialects.openai_chat.request_in").decode end,
+  encode_request = function() return require("cliproxy.dialects.openai_chat.request_out").encode end,
+  encode_pieces = function() return require("cliproxy.dialects.openai_chat.request_out").pieces end,
+  decode_response = function() return require("cliproxy.dialects.openai_chat.answer_in").decode end,
+  encode_response = function() return require("cliproxy.dialects.openai_chat.answer_out").encode end,
+  stream_decoder = function() return require("cliproxy.dialects.openai_chat.stream_in").decoder end,
+  stream_encoder = function() return require("cliproxy.dialects.openai_chat.stream_out").encoder end,
+  ignored = function() return require("cliproxy.dialects.openai_chat.request_in").ignored end,
+})

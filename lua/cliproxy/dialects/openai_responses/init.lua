@@ -1,27 +1,11 @@
 --- OpenAI Responses: its codec (docs/conversation.md). Requests are read by `request_in` and written by `request_out`,
 --- whole answers by `answer_in` and `answer_out`, streams by `stream_in` and `stream_out`.
-local answer_in = require("cliproxy.dialects.openai_responses.answer_in")
-local answer_out = require("cliproxy.dialects.openai_responses.answer_out")
-local request_in = require("cliproxy.dialects.openai_responses.request_in")
-local request_out = require("cliproxy.dialects.openai_responses.request_out")
 local shared = require("cliproxy.dialects.openai.errors")
-local stream_in = require("cliproxy.dialects.openai_responses.stream_in")
-local stream_out = require("cliproxy.dialects.openai_responses.stream_out")
 local text = require("cliproxy.text")
+local late = require("cliproxy.dialects.late")
 local titles = require("cliproxy.dialects.titles")
 
 local M = { name = "openai_responses", title = titles.openai_responses, main_path = "/v1/responses" }
-
-M.decode_request = request_in.decode
-M.encode_request = request_out.encode
-M.encode_pieces = request_out.pieces
-M.decode_response = answer_in.decode
-M.encode_response = answer_out.encode
-M.stream_decoder = stream_in.decoder
-M.stream_encoder = stream_out.encoder
-M.decode_count = answer_in.count
---- Members of a request that mean nothing beyond its head.
-M.ignored = request_in.ignored
 
 --- The answer to a count.
 ---@param count integer
@@ -68,4 +52,15 @@ function M.is_terminal(event)
   return TERMINAL[event.type] or false
 end
 
-return M
+-- The codec. `ignored`: members of a request that mean nothing beyond its head.
+return late.parts(M, {
+  decode_request = function() return require("cliproxy.dialects.openai_responses.request_in").decode end,
+  encode_request = function() return require("cliproxy.dialects.openai_responses.request_out").encode end,
+  encode_pieces = function() return require("cliproxy.dialects.openai_responses.request_out").pieces end,
+  decode_response = function() return require("cliproxy.dialects.openai_responses.answer_in").decode end,
+  encode_response = function() return require("cliproxy.dialects.openai_responses.answer_out").encode end,
+  stream_decoder = function() return require("cliproxy.dialects.openai_responses.stream_in").decoder end,
+  stream_encoder = function() return require("cliproxy.dialects.openai_responses.stream_out").encoder end,
+  decode_count = function() return require("cliproxy.dialects.openai_responses.answer_in").count end,
+  ignored = function() return require("cliproxy.dialects.openai_responses.request_in").ignored end,
+})
