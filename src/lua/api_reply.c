@@ -31,26 +31,24 @@ static int read_document(lua_State *L, cpx_lua_body *body, cpx_json_doc *doc, cp
   return 0;
 }
 
-/* The list's strings, kept alive by the list itself. A number becomes a string in its place. Raises. */
+/* The list's strings, kept alive by a list of our own: scripts may change theirs. Raises. */
 static int read_pieces(lua_State *L, int index, cpx_lua_body *body) {
   size_t n = lua_objlen(L, index);
-  lua_pushvalue(L, index);
+  if (n == 0) return luaL_error(L, WHAT ": body: a list of strings expected, got a table without any");
+  lua_createtable(L, (int)n, 0);
+  lua_pushvalue(L, -1);
   body->string_ref = luaL_ref(L, LUA_REGISTRYINDEX);
-  body->parts.v = n ? calloc(n, sizeof *body->parts.v) : NULL;
-  if (n && !body->parts.v) return CPX_ENOMEM;
+  body->parts.v = calloc(n, sizeof *body->parts.v);
+  if (!body->parts.v) return CPX_ENOMEM;
   body->parts.n = n;
   for (size_t i = 0; i < n; i++) {
     lua_rawgeti(L, index, (int)i + 1);
-    if (lua_type(L, -1) == LUA_TNUMBER) {
-      (void)lua_tostring(L, -1);
-      lua_pushvalue(L, -1);
-      lua_rawseti(L, index, (int)i + 1);
-    }
-    if (lua_type(L, -1) != LUA_TSTRING)
-      return luaL_error(L, WHAT ": body: a list of strings expected, got %s in it", luaL_typename(L, -1));
-    body->parts.v[i].p = lua_tolstring(L, -1, &body->parts.v[i].n);
-    lua_pop(L, 1);
+    cpx_slice *part = &body->parts.v[i];
+    part->p = lua_tolstring(L, -1, &part->n);
+    if (!part->p) return luaL_error(L, WHAT ": body: a list of strings expected, got %s in it", luaL_typename(L, -1));
+    lua_rawseti(L, -2, (int)i + 1);
   }
+  lua_pop(L, 1);
   return 0;
 }
 

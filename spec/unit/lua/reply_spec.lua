@@ -156,6 +156,7 @@ describe("reply.send", function()
       assert.matches("framing: sse, ndjson", message { method = "GET", url = url, framing = "lines" })
       assert.matches("body: string, list of strings or document expected, got boolean",
         message { method = "GET", url = url, body = true })
+      assert.matches("got a table without any", message { method = "GET", url = url, body = {} })
       assert.matches("body: a list of strings expected, got table in it", message { method = "GET", url = url,
         body = { "a", {} } })
       assert.matches("header x%-a: string expected", message { method = "GET", url = url, headers = { ["x-a"] = 1 } })
