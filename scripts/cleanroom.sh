@@ -46,8 +46,8 @@ cp /etc/resolv.conf "$room/etc/resolv.conf"
 [ -e /etc/hosts ] && cp /etc/hosts "$room/etc/hosts"
 [ -e "$HOME/.npmrc" ] && install -m 600 "$HOME/.npmrc" "$room/root/.npmrc"
 if [ -n "${NODE_EXTRA_CA_CERTS:-}" ]; then
-  cp "$NODE_EXTRA_CA_CERTS" "$room/root/authority.crt"
-  authority=/root/authority.crt
+  install -D "$NODE_EXTRA_CA_CERTS" "$room/srv/authority.crt"
+  authority=/srv/authority.crt
 fi
 
 step "a clean clone"

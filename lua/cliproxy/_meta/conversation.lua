@@ -41,7 +41,6 @@
 ---@field wants_usage? boolean the client asked for the usage of a stream (Chat)
 ---@field wants_state? boolean the client asked for opaque reasoning state (Responses); others carry it unasked
 ---@field namespaces? table<string, { namespace: string, name: string }> full name of a tool → its parts (Responses)
----@field custom_tools? table<string, boolean> tools whose input is free text
 ---@field old_functions? boolean the client sends `functions` of old: it knows one call a message and no ids (Chat)
 ---@field echo? table<string, cliproxy.JsonText> fields that the client's dialect repeats in its answers (Responses)
 ---@field names table<string, string> shortened name of a tool → the client's; filled in by `encode_request`

@@ -168,7 +168,6 @@ describe("a Chat request, decoded:", function()
     assert.same({ name = "f", description = '"d"', schema = schema, strict = true, index = 0 }, c.tools[1])
     assert.same({ name = "g", index = 1 }, c.tools[2])
     assert.same({ name = "h", custom = true, grammar = '{"type":"text"}', index = 2 }, c.tools[3])
-    assert.same({ h = true }, c.custom_tools)
     assert.same({}, noted(c))
   end)
 

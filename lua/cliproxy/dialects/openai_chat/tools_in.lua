@@ -32,10 +32,6 @@ local function read_custom(r, node, tool)
   tool.custom = true
   tool.grammar = r:object(node, "format")
   r:unknown(node, KNOWN_CUSTOM)
-  if tool.name then
-    r.c.custom_tools = r.c.custom_tools or {}
-    r.c.custom_tools[tool.name] = true
-  end
 end
 
 local READERS = { ["function"] = read_function, custom = read_custom }

@@ -66,8 +66,6 @@ end
 local function read_custom(r, node, tool)
   tool.custom = true
   tool.grammar = r:object(node, "format")
-  r.c.custom_tools = r.c.custom_tools or {}
-  r.c.custom_tools[tool.name] = true
 end
 
 local READERS = { ["function"] = read_function, custom = read_custom }
