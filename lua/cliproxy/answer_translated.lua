@@ -131,6 +131,8 @@ local function step(work, reply, stream, map, lane)
   return event
 end
 
+local NO_LANE = { active = false }
+
 -- Events that are alike take the lane in C; its examples are those that pass here.
 local function teach(reply, stream, lane, event, bytes)
   local literal = event and stream.example()
@@ -190,16 +192,17 @@ local function run_stream(work, reply, map)
   ended(work, reply, stream)
 end
 
-local function give_stream(work, reply)
-  local instance, map = work.target.instance, nil
+-- What a stream's events pass before they are decoded; nil: nothing, or a failure.
+local function mapper(work)
+  local instance = work.target.instance
   if instance.own or instance.provider.event then
-    local failure
-    map, failure = pump.mapper(work)
-    if not map then
-      return failure
-    end
+    return pump.mapper(work)
   end
-  return run_stream(work, reply, map)
+end
+
+local function give_stream(work, reply)
+  local map, failure = mapper(work)
+  return failure or run_stream(work, reply, map)
 end
 
 -- A provider that was asked for a stream and answered as a whole: played as one.
@@ -224,17 +227,20 @@ end
 
 -- A provider that streams what was asked for as a whole.
 local function collect(work, reply)
-  local body, failure = translate_answer.collect(work, function()
-    local event, message, code = reply:next_event()
-    if not event and code then
-      return nil, parts.why(work, reply, code, message)
-    end
-    return event
-  end)
-  if not body then
+  local map, failure = mapper(work)
+  if failure then
     return failure
   end
-  return send_whole(work, reply, body)
+  local stream = translate_answer.collector(work)
+  repeat
+    local event = step(work, reply, stream, map, NO_LANE)
+  until event == nil or stream.finished or stream.failure
+  if stream.failure then
+    return stream.failure
+  end
+  local body
+  body, failure = stream.body()
+  return failure or send_whole(work, reply, body)
 end
 
 --- Answers with a document in the provider's dialect, as text, table or node.

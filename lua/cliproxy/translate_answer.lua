@@ -7,7 +7,6 @@ local json = require("cliproxy.json")
 local replay = require("cliproxy.replay")
 local secrets = require("cliproxy.secrets")
 local system = require("cliproxy.system")
-local text = require("cliproxy.text")
 local tool_names = require("cliproxy.tool_names")
 local upstream_error = require("cliproxy.upstream_error")
 
@@ -210,6 +209,21 @@ local function guard_ends(self, work, sink)
   self.fail = sink.fail
 end
 
+-- Feeds a decoder up to the end, whichever it is.
+local function feeder(self, work, sink, seen)
+  local translation = work.translation
+  local decoder = translation.upstream.stream_decoder(translation.context, sink)
+  return function(event)
+    if not (self.failure or self.finished) then
+      seen.calls = 0
+      decoder(event)
+      if seen.bytes > M.HELD_MAX then
+        self.fail(endless(work))
+      end
+    end
+  end
+end
+
 -- In sanitized builds: what a stream's automaton finds wrong with what was made is an error of ours.
 local function checker(work, self)
   if not system.checked or work.operation ~= "generate" then
@@ -246,17 +260,7 @@ function M.stream(work)
     custom_tools.raising(encoder, translation.lowered)
   end
   local sink, seen = watched(encoder, work.id)
-  local decoder = translation.upstream.stream_decoder(translation.context, sink)
-
-  function self.feed(event)
-    if not (self.failure or self.finished) then
-      seen.calls = 0
-      decoder(event)
-      if seen.bytes > M.HELD_MAX then
-        self.fail(endless(work))
-      end
-    end
-  end
+  self.feed = feeder(self, work, sink, seen)
   local check = checker(work, self)
   function self.take()
     local bytes = n == 1 and out[1] or n == 0 and "" or table.concat(out, "", 1, n)
@@ -287,34 +291,30 @@ function M.stream(work)
   return self
 end
 
---- What a stream that was not asked for says as a whole.
+---@class cliproxy.AnswerCollector a stream that becomes a whole answer
+---@field feed fun(event: cliproxy.Event?) an event of the upstream; nil: its message ended cleanly
+---@field fail fun(failure: cliproxy.Failure) what broke on the way
+---@field body fun(): string?, cliproxy.Failure? the client's body, once it is finished
+---@field failure? cliproxy.Failure
+---@field finished boolean
+
+--- Starts to collect a stream that was asked for as a whole.
 ---@param work cliproxy.Work
----@param next_event fun(): cliproxy.Event?, cliproxy.Failure?
----@return string? body
----@return cliproxy.Failure? failure
-function M.collect(work, next_event)
+---@return cliproxy.AnswerCollector
+function M.collector(work)
   local translation = work.translation
+  local self = { finished = false, failure = nil }
   local collector, answer = replay.collector()
-  local sink, seen = watched(collector, work.id)
-  local decoder = translation.upstream.stream_decoder(translation.context, sink)
-  repeat
-    local event, failure = next_event()
-    if failure then
-      return nil, failure
+  guard_ends(self, work, collector)
+  self.feed = feeder(self, work, watched(collector, work.id))
+  function self.body()
+    if translation.lowered then
+      custom_tools.raise(answer, translation.lowered)
     end
-    decoder(event)
-    if seen.bytes > M.HELD_MAX then
-      return nil, endless(work)
-    end
-  until not event or answer.failure
-  if answer.failure or not answer.finished then
-    return nil, answer.failure and M.for_client(work, answer.failure) or errors.new("upstream_unfinished",
-      { provider = work.target.instance.name, text = text.excerpt("the stream just stopped") })
+    local body, failure = translation.client.encode_response(answer, translation.context)
+    return body, failure and M.for_client(work, failure)
   end
-  if translation.lowered then
-    custom_tools.raise(answer, translation.lowered)
-  end
-  return translation.client.encode_response(answer, translation.context)
+  return self
 end
 
 return M

@@ -18,7 +18,7 @@ Daemon.__index = Daemon
 --- Each file of `files` (path below the folder → text) is written first; "config.lua" is `config`.
 local function prepare(options)
   local folder = process.folder()
-  os.execute(("mkdir -p '%s/providers' '%s/state'"):format(folder, folder))
+  os.execute(("mkdir -p '%s/providers/filters' '%s/state'"):format(folder, folder))
   process.write(folder .. "/config.lua", (options.config:gsub("%$FOLDER", folder)))
   for path, text in pairs(options.files or {}) do process.write(folder .. "/" .. path, text) end
   return folder

@@ -273,6 +273,19 @@ describe("a request of another dialect", function()
   it("is answered as a stream or a whole, whichever way the provider answers", function()
     local body = ANTHROPIC:gsub("{", '{"stream":true,', 1)
     assert.matches("event: message_stop\n", ask { body = body }:output())
+    local function events()
+      return fakes.reply { events = { { data = '{"id":"c","model":"up","choices":[{"index":0,"delta":{"content":"yo"},'
+        .. '"finish_reason":null}]}' }, { data = '{"id":"c","model":"up","choices":[{"index":0,"delta":{},'
+        .. '"finish_reason":"stop"}]}' }, { data = "[DONE]" } } }
+    end
+    assert.equal("yo", ask { reply = events() }:answer().content[1].text)
+    -- The provider's hook sees the events all the same.
+    assert.equal("hey", ask { reply = events(), provider = { dialects = { "openai_chat" }, event = function(_, event)
+      return { data = (event.data:gsub("yo", "hey")) }
+    end } }:answer().content[1].text)
+    assert.equal(500, ask { reply = events(), provider = { dialects = { "openai_chat" }, event = function()
+      error("odd")
+    end } }.status)
   end)
 
   it("gets vectors in the form that it asked for", function()

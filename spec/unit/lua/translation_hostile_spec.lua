@@ -189,11 +189,13 @@ describe("calls of an answer whose ids are equal or missing", function()
         played.play(document)
         assert.same(EXPECTED, ids(played.take()), client)
         json.close(document)
-        local i = 0
-        assert.same(EXPECTED, ids((translate_answer.collect(work_of(client, upstream), function()
-          i = i + 1
-          return EVENTS[upstream][i] and { type = "", data = EVENTS[upstream][i] } or nil
-        end))), client)
+        local collected = translate_answer.collector(work_of(client, upstream))
+        for _, data in ipairs(EVENTS[upstream]) do
+          collected.feed { type = "", data = data }
+        end
+        collected.feed(nil)
+        assert.is_true(collected.finished)
+        assert.same(EXPECTED, ids((collected.body())), client)
       end
     end)
   end
@@ -359,12 +361,13 @@ describe("streams without an end", function()
   it("fail where the whole is asked for", function()
     local events = endless(TEXT, TEXT)
     local i = 0
-    local body, failure = translate_answer.collect(work_of("gemini", "anthropic"), function()
+    local collected = translate_answer.collector(work_of("gemini", "anthropic"))
+    repeat
       i = i + 1
-      return { type = "", data = events[i] }
-    end)
-    assert.is_nil(body)
-    assert.equal("upstream_event_too_big", failure.code)
+      collected.feed { type = "", data = events[i] }
+    until collected.failure or collected.finished or i == 200
+    assert.is_false(collected.finished)
+    assert.equal("upstream_event_too_big", collected.failure.code)
     assert.is_true(i < 200)
   end)
 
