@@ -1,5 +1,5 @@
---- Scripts and rules where a request is translated: a provider's hooks see the provider's dialect, filters the client's,
---- payload rules the body that goes out; and a script that fails goes back, translated or not.
+--- Scripts and rules where a request is translated: hooks of a provider see its dialect, filters the client's,
+--- payload rules the body that goes out; a script that fails goes back, translated or not.
 local cjson = require "cjson"
 local daemon = require "spec.support.daemon"
 local mock_upstream = require "spec.support.mock_upstream"

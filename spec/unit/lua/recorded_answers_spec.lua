@@ -198,7 +198,16 @@ end
 
 local function collected(work, fixture)
   if fixture.stream then
-    return translate_answer.collect(work, each_event(answer_facts.events(fixture.answer)))
+    local stream = translate_answer.collector(work)
+    for event in each_event(answer_facts.events(fixture.answer)) do
+      stream.feed(event)
+    end
+    stream.feed(nil)
+    assert(stream.failure or stream.finished, "the stream neither failed nor finished")
+    if stream.failure then
+      return nil, stream.failure
+    end
+    return stream.body()
   end
   local document = json.parse(fixture.answer)
   local body, failure = translate_answer.whole(work, document)
