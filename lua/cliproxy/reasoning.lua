@@ -61,6 +61,17 @@ function M.effort(asked, known)
   return best, distance == 0
 end
 
+--- Enters that a model does not reason: a warning where something was asked for.
+---@param asked cliproxy.Reasoning
+---@param ledger cliproxy.Ledger
+function M.settle_none(asked, ledger)
+  if not asked.off and (asked.effort or asked.budget or asked.visible or asked.summary) then
+    ledger:warn(asked.where, "it does not reason")
+  else
+    ledger:drop(asked.where, "it does not reason")
+  end
+end
+
 --- The budget in tokens; nil: nothing was asked for.
 ---@param asked cliproxy.Reasoning
 ---@return integer?

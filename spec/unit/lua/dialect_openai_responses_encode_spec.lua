@@ -291,6 +291,24 @@ describe("a request for Responses, encoded:", function()
     assert.same({ "user dropped warned" }, noted(c))
   end)
 
+  it("more tokens than the model gives are lowered: the service refuses them", function()
+    local raw, c = member("max_output_tokens", { max_tokens = "64000" }, { output = 16384 })
+    assert.equal("16384", raw)
+    assert.same({ "max_tokens changed" }, noted(c))
+    assert.equal("16384", (member("max_output_tokens", { max_tokens = "16384" }, { output = 16384 })))
+  end)
+
+  it("a model that does not reason is told so where something was asked", function()
+    local function noted_of(asked)
+      asked.where = "thinking"
+      return noted(select(2, encode({ reasoning = asked }, { reasoning = "none" })))
+    end
+    assert.same({ "thinking dropped warned" }, noted_of { effort = "low" })
+    assert.same({ "thinking dropped warned" }, noted_of { summary = "auto" })
+    assert.same({ "thinking dropped" }, noted_of { visible = false })
+    assert.same({ "thinking dropped" }, noted_of { off = true })
+  end)
+
   it("fewer tokens than the service takes are raised", function()
     local raw, c = member("max_output_tokens", { max_tokens = "1" })
     assert.equal("16", raw)

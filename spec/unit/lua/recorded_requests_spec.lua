@@ -79,9 +79,6 @@ local IGNORED = {
   { "^tools%[%]%.strict$", DEFAULT, is("false") },
   { "^generationConfig%.responseModalities%[%]$", DEFAULT, is("TEXT") },
   { "^thinking%.type$", DEFAULT, is("adaptive") },
-  { "^thinking%.type$", "the model has nothing to switch off", function(leaf, at)
-    return leaf.value == "disabled" and at.target.caps.reasoning == "none"
-  end },
   { "^response_format%.json_schema%.strict$", "answers hold to the schema, always" },
   { "^text%.format%.strict$", "answers hold to the schema, always" },
   { "^input%[%]%.id$", "names an item of a stored answer; its contents are there" },

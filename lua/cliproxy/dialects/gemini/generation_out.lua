@@ -62,12 +62,7 @@ local function thinking(c, caps)
   if not asked then
     return nil
   elseif caps.reasoning ~= "level" and caps.reasoning ~= "budget" then
-    if asked.off then
-      c.ledger:drop(asked.where, "it does not reason")
-    else
-      c.ledger:warn(asked.where, "it does not reason")
-    end
-    return nil
+    return reasoning.settle_none(asked, c.ledger)
   end
   local members = {}
   members[1] = (caps.reasoning == "level" and level or budget)(c, asked, caps)

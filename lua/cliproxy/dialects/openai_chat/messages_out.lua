@@ -1,5 +1,6 @@
 --- A conversation's turns as the messages of a request.
 local conversation = require("cliproxy.conversation")
+local fields_out = require("cliproxy.dialects.openai.fields_out")
 local literal = require("cliproxy.literal")
 local opaque = require("cliproxy.opaque")
 local parts_out = require("cliproxy.dialects.openai_chat.parts_out")
@@ -11,7 +12,7 @@ local M = {}
 
 local ID_RULE = tool_names.ID_RULES.openai_chat
 
-local emit = parts_out.emit
+local emit = fields_out.emit
 
 local FIRST, OPEN = {}, {}
 for _, role in ipairs { "developer", "system", "user", "assistant", "tool" } do
@@ -66,7 +67,7 @@ local function system(self, parts, turn)
   end
   local texts = {}
   for _, part in ipairs(parts) do
-    parts_out.drop_cache(self, part)
+    fields_out.drop_cache(self.c, part)
     local shown = parts_out.text_of(self, part)
     if not shown then
       self.c.ledger:refuse(conversation.path(self.c, part), "the system says texts alone")
@@ -95,7 +96,7 @@ end
 local function result_text(self, part, media)
   local texts, rest = {}, {}
   for _, one in ipairs(part.content or {}) do
-    parts_out.drop_cache(self, one)
+    fields_out.drop_cache(self.c, one)
     local shown = parts_out.text_of(self, one)
     if shown then
       texts[#texts + 1] = shown
@@ -258,7 +259,7 @@ local function read_parts(self, turn)
   local message = {}
   for _, part in ipairs(turn.parts) do
     if part.cache then
-      parts_out.drop_cache(self, part)
+      fields_out.drop_cache(self.c, part)
     end
     local read = ADD[part.kind]
     if read then

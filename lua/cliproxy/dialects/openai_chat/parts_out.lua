@@ -3,6 +3,7 @@
 local conversation = require("cliproxy.conversation")
 local crypto = require("cliproxy.crypto")
 local literal = require("cliproxy.literal")
+local fields_out = require("cliproxy.dialects.openai.fields_out")
 local media = require("cliproxy.dialects.openai.media")
 
 local M = {}
@@ -19,38 +20,10 @@ local sub = string.sub
 ---@field ids table<string, cliproxy.Literal> id of a call → as the target has it
 ---@field names table<string, cliproxy.Literal> name of a tool → as the target has it
 
---- Appends pieces.
----@param self cliproxy.openai_chat.Out
----@param a string
----@param b? string
----@param c? string
-function M.emit(self, a, b, c)
-  local out, n = self.out, self.n + 1
-  out[n] = a
-  if b then
-    n = n + 1
-    out[n] = b
-  end
-  if c then
-    n = n + 1
-    out[n] = c
-  end
-  self.n = n
-end
-
-local emit = M.emit
+local emit = fields_out.emit
 
 local function path(self, part, field)
   return conversation.path(self.c, part, field)
-end
-
---- Notes that a hint for Anthropic's cache is left out.
----@param self cliproxy.openai_chat.Out
----@param part cliproxy.Part
-function M.drop_cache(self, part)
-  if part.cache then
-    self.c.ledger:drop(path(self, part, "cache_control"), "it caches by itself")
-  end
 end
 
 -- Documents that are text ---------------------------------------------------------------------------------------
@@ -194,7 +167,7 @@ end
 function M.content(self, parts)
   local texts, n = {}, 0
   for i, part in ipairs(parts) do
-    M.drop_cache(self, part)
+    fields_out.drop_cache(self.c, part)
     texts[i] = M.text_of(self, part)
     n = n + (texts[i] and 1 or 0)
   end

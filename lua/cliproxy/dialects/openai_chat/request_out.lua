@@ -1,7 +1,7 @@
 --- A conversation as a request to a provider: OpenAI's own servers and those that are compatible, as the target's
 --- capabilities tell them apart.
 local conversation = require("cliproxy.conversation")
-local literal = require("cliproxy.literal")
+local fields_out = require("cliproxy.dialects.openai.fields_out")
 local messages_out = require("cliproxy.dialects.openai_chat.messages_out")
 local reasoning = require("cliproxy.reasoning")
 local text = require("cliproxy.text")
@@ -10,11 +10,7 @@ local web_search = require("cliproxy.web_search")
 
 local M = {}
 
-local function put(out, key, value)
-  if value then
-    out[#out + 1] = ',"' .. key .. '":' .. value
-  end
-end
+local put = fields_out.put
 
 -- Tools ---------------------------------------------------------------------------------------------------------
 
@@ -22,11 +18,7 @@ end
 local function put_tools(out, c, caps)
   put(out, "tools", tools_out.tools(c, caps))
   put(out, "tool_choice", tools_out.choice(c, caps))
-  if c.parallel_tools ~= nil and caps.parallel_tool_calls ~= false then
-    put(out, "parallel_tool_calls", tostring(c.parallel_tools))
-  elseif c.parallel_tools == false then
-    c.ledger:warn(conversation.where(c, "parallel_tools"), "it may call several tools at once")
-  end
+  fields_out.put_parallel(out, c, caps)
 end
 
 -- Its search has neither limits nor domains, and is no tool.
@@ -49,11 +41,7 @@ end
 -- Structured output ---------------------------------------------------------------------------------------------
 
 local function schema_format(c, caps, format)
-  local name, strict = format.name, format.strict
-  if literal.is_empty(name) then
-    name = '"response"'
-    c.ledger:invent("response_format.json_schema.name", "a schema must have a name: response")
-  end
+  local name, strict = fields_out.schema_name(c, format, "response_format.json_schema.name"), format.strict
   if strict == "true" and caps.strict == false then
     strict = nil
     c.ledger:drop(format.where .. ".strict", "its schemas are as strict as it makes them")
@@ -82,46 +70,14 @@ end
 
 -- Reasoning -----------------------------------------------------------------------------------------------------
 
--- Switched off, or as little as there is.
-local function off(c, caps)
-  if caps.reasoning_off ~= false then
-    return "none"
-  end
-  local least = caps.efforts and caps.efforts[1]
-  c.ledger:change(c.reasoning.where, "it cannot be switched off; it is " .. (least or "left as it is"), true)
-  return least
-end
-
 local function effort(c, caps)
-  local asked = c.reasoning
   if caps.reasoning == "none" then
-    if not asked.off and (asked.effort or asked.budget) then
-      c.ledger:warn(asked.where, "it does not reason")
-    end
-    return nil
-  elseif asked.off then
-    return off(c, caps)
+    return reasoning.settle_none(c.reasoning, c.ledger)
   end
-  local word, exact = reasoning.effort(asked, caps.efforts)
-  if word and not exact then
-    c.ledger:change(asked.where, "the effort is " .. word, true)
-  elseif word and not asked.effort then
-    c.ledger:change(asked.where, "the budget is told as the effort " .. word)
-  end
-  return word
+  return fields_out.effort(c, caps)
 end
 
 -- The rest ------------------------------------------------------------------------------------------------------
-
--- No model says more than it can: a limit above that is refused by some services and the same to others.
-local function max_tokens(c, caps)
-  local asked = c.max_tokens
-  if caps.output and (tonumber(asked) or 0) > caps.output then
-    c.ledger:change(conversation.where(c, "max_tokens"), "the model's longest answer is " .. caps.output)
-    return ("%d"):format(caps.output)
-  end
-  return asked
-end
 
 local STOPS_MAX = 4 -- as the service has it
 
@@ -202,7 +158,7 @@ function M.pieces(c, target)
   local word = c.reasoning and effort(c, caps)
   put(out, "reasoning_effort", word and '"' .. word .. '"')
   if c.max_tokens then
-    put(out, caps.max_tokens_field or "max_tokens", max_tokens(c, caps))
+    put(out, caps.max_tokens_field or "max_tokens", fields_out.max_tokens(c, caps))
   end
   if c.stop then
     put(out, "stop", stop(c, caps))

@@ -1,6 +1,7 @@
 --- A conversation's turns as the items of `input`. Messages, calls and results go without ids of their own: an id that
 --- the provider does not know is an error there.
 local conversation = require("cliproxy.conversation")
+local fields_out = require("cliproxy.dialects.openai.fields_out")
 local items_out = require("cliproxy.dialects.openai_responses.items_out")
 local literal = require("cliproxy.literal")
 local opaque = require("cliproxy.opaque")
@@ -13,7 +14,7 @@ local M = {}
 
 local ID_RULE = tool_names.ID_RULES.openai_responses
 
-local emit = parts_out.emit
+local emit = fields_out.emit
 
 -- Begins an item.
 local function begin(self, head)
@@ -83,7 +84,7 @@ local function put_result(self, part)
     emit(self, mark_error(self, part, literal.again(part.value)))
   elseif not only or #content == 1 and only.kind == "text" then
     if only then
-      parts_out.note_cache(self, only)
+      fields_out.drop_cache(self.c, only)
     end
     emit(self, mark_error(self, part, only and only.text) or '""')
   else
@@ -174,7 +175,7 @@ local function end_message(self, turn)
 end
 
 local function say(self, part, held)
-  parts_out.note_cache(self, part)
+  fields_out.drop_cache(self.c, part)
   if literal.is_empty(part.text) then
     return
   end

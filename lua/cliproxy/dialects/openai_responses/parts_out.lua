@@ -3,6 +3,7 @@
 local conversation = require("cliproxy.conversation")
 local crypto = require("cliproxy.crypto")
 local literal = require("cliproxy.literal")
+local fields_out = require("cliproxy.dialects.openai.fields_out")
 local media = require("cliproxy.dialects.openai.media")
 local text = require("cliproxy.text")
 
@@ -20,35 +21,7 @@ local M = {}
 ---@field names table<string, cliproxy.Literal> names of tools as the target has them
 ---@field speaking boolean a message of the assistant is under way
 
---- Appends pieces.
----@param self cliproxy.responses.Input
----@param a string
----@param b? string
----@param c? string
-function M.emit(self, a, b, c)
-  local out, n = self.out, self.n + 1
-  out[n] = a
-  if b then
-    n = n + 1
-    out[n] = b
-  end
-  if c then
-    n = n + 1
-    out[n] = c
-  end
-  self.n = n
-end
-
-local emit = M.emit
-
---- Notes that a breakpoint of a cache is left out.
----@param self cliproxy.responses.Input
----@param part cliproxy.Part
-function M.note_cache(self, part)
-  if part.cache then
-    self.c.ledger:drop(conversation.path(self.c, part, "cache_control"), "it caches by itself")
-  end
-end
+local emit = fields_out.emit
 
 -- What belongs to one provider, or what the model cannot read.
 local function refused(self, part, can, what)
@@ -135,7 +108,7 @@ end
 ---@param comma string "," or ""
 ---@return boolean written
 function M.put(self, part, comma)
-  M.note_cache(self, part)
+  fields_out.drop_cache(self.c, part)
   local write = PART[part.kind]
   if write then
     return write(self, part, comma) ~= false

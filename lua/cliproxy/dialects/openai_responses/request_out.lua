@@ -1,5 +1,6 @@
 --- A conversation as a request to a provider.
 local conversation = require("cliproxy.conversation")
+local fields_out = require("cliproxy.dialects.openai.fields_out")
 local input_out = require("cliproxy.dialects.openai_responses.input_out")
 local literal = require("cliproxy.literal")
 local reasoning = require("cliproxy.reasoning")
@@ -9,15 +10,15 @@ local web_search = require("cliproxy.web_search")
 
 local M = {}
 
+local put = fields_out.put
+
 local function instructions(c)
   local texts = {}
   for _, part in ipairs(c.system) do
     if not literal.is_empty(part.text) then
       texts[#texts + 1] = part.text
     end
-    if part.cache then
-      c.ledger:drop(conversation.path(c, part, "cache_control"), "it caches by itself")
-    end
+    fields_out.drop_cache(c, part)
   end
   return texts[1] and literal.concat(texts, "\\n\\n")
 end
@@ -25,11 +26,7 @@ end
 -- Texts ---------------------------------------------------------------------------------------------------------
 
 local function schema_format(c, format)
-  local name = format.name
-  if literal.is_empty(name) then
-    name = '"response"'
-    c.ledger:invent("text.format.name", "a schema must have a name: response")
-  end
+  local name = fields_out.schema_name(c, format, "text.format.name")
   return '{"type":"json_schema","name":' .. name .. ',"schema":' .. (format.schema or "{}")
     .. (format.description and ',"description":' .. format.description or "")
     .. ',"strict":' .. (format.strict or "false") .. "}"
@@ -60,41 +57,14 @@ end
 
 -- Reasoning -----------------------------------------------------------------------------------------------------
 
--- Switched off, or as little as there is.
-local function off(c, caps)
-  if caps.reasoning_off ~= false then
-    return "none"
-  end
-  local least = caps.efforts and caps.efforts[1]
-  c.ledger:change(c.reasoning.where, "it cannot be switched off; it is " .. (least or "left as it is"), true)
-  return least
-end
-
-local function effort(c, caps)
-  local asked = c.reasoning
-  if asked.off then
-    return off(c, caps)
-  end
-  local word, exact = reasoning.effort(asked, caps.efforts)
-  if word and not exact then
-    c.ledger:change(asked.where, "the effort is " .. word, true)
-  elseif word and asked.budget then
-    c.ledger:change(asked.where, "the budget is told as the effort " .. word)
-  end
-  return word
-end
-
 local function reasoning_field(c, caps)
   local asked = c.reasoning
   if not asked then
     return nil
   elseif caps.reasoning == "none" then
-    if not asked.off then
-      c.ledger:warn(asked.where, "it does not reason")
-    end
-    return nil
+    return reasoning.settle_none(asked, c.ledger)
   end
-  local word, members = effort(c, caps), {}
+  local word, members = fields_out.effort(c, caps), {}
   members[1] = word and '"effort":"' .. word .. '"'
   if not asked.off and (asked.summary or asked.visible) then
     members[#members + 1] = '"summary":"' .. (asked.summary or "auto") .. '"'
@@ -107,8 +77,8 @@ end
 -- The service refuses less.
 local LEAST_TOKENS = 16
 
-local function max_tokens(c)
-  local asked = c.max_tokens
+local function max_tokens(c, caps)
+  local asked = c.max_tokens and fields_out.max_tokens(c, caps)
   if asked and (tonumber(asked) or LEAST_TOKENS) < LEAST_TOKENS then
     c.ledger:change(conversation.where(c, "max_tokens"), "at least " .. LEAST_TOKENS .. " tokens", true)
     return tostring(LEAST_TOKENS)
@@ -119,21 +89,28 @@ end
 -- Fields that the conversation of the other OpenAI dialect has in the same words.
 local FROM_CHAT = { user = true, service_tier = true }
 
-local function carries(c, caps)
+local function find_carries(caps, is_chat)
   local out = {
     temperature = caps.temperature ~= false, top_p = caps.top_p ~= false, parallel_tools = true, format = true,
     verbosity = true, metadata = true, cache_key = true,
   }
   for field in pairs(FROM_CHAT) do
-    out[field] = c.dialect == "openai_chat"
+    out[field] = is_chat
   end
   return out
 end
 
-local function put(out, key, value)
-  if value then
-    out[#out + 1] = ',"' .. key .. '":' .. value
+-- By capabilities, which nobody changes, and whether the client speaks Chat.
+---@type table<cliproxy.Caps, table<boolean, table<string, boolean>>>
+local known_carries = setmetatable({}, { __mode = "k" })
+
+local function carries(c, caps)
+  local known = known_carries[caps]
+  if not known then
+    known = { [true] = find_carries(caps, true), [false] = find_carries(caps, false) }
+    known_carries[caps] = known
   end
+  return known[c.dialect == "openai_chat"]
 end
 
 local SEARCH = { max_uses = true, allowed_domains = true, blocked_domains = true, location = true, context_size = true }
@@ -148,11 +125,7 @@ local function put_counted(out, c, target)
   if c.tools[1] or search then
     put(out, "tools", tools_out.tools(c, caps, search))
     put(out, "tool_choice", tools_out.choice(c, caps, search))
-    if c.parallel_tools ~= nil and caps.parallel_tool_calls ~= false then
-      put(out, "parallel_tool_calls", tostring(c.parallel_tools))
-    elseif c.parallel_tools == false then
-      c.ledger:warn(conversation.where(c, "parallel_tools"), "it may call several tools at once")
-    end
+    fields_out.put_parallel(out, c, caps)
   end
   if search and c.operation ~= "count" then
     put(out, "max_tool_calls", search.max_uses) -- of the service's own tools: of the search
@@ -167,7 +140,7 @@ local PLAIN = { { "temperature", "temperature" }, { "top_p", "top_p" }, { "metad
 local function put_others(out, c, target)
   local caps = target.caps or {}
   local carried = carries(c, caps)
-  put(out, "max_output_tokens", max_tokens(c))
+  put(out, "max_output_tokens", max_tokens(c, caps))
   for _, row in ipairs(PLAIN) do
     put(out, row[2], carried[row[1]] and c[row[1]])
   end
