@@ -308,6 +308,22 @@ local function settle(c, field)
   end
 end
 
+--- What an encoder carries, found once for each set of capabilities: nobody changes those.
+---@param find fun(caps: cliproxy.Caps, kin: boolean): table<string, boolean>
+---@return fun(caps: cliproxy.Caps, kin?: boolean): table<string, boolean> # `kin`: the client's dialect has fields
+--- that only this one shares
+function M.carrier(find)
+  local known = setmetatable({}, { __mode = "k" })
+  return function(caps, kin)
+    local both = known[caps]
+    if not both then
+      both = { [true] = find(caps, true), [false] = find(caps, false) }
+      known[caps] = both
+    end
+    return both[kin == true]
+  end
+end
+
 --- Enters what an encoder does not carry into the ledger, in the order of the names.
 ---@param c cliproxy.Conversation
 ---@param carries table<string, boolean>

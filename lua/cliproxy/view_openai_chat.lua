@@ -22,16 +22,7 @@ end
 ---@return cliproxy.json.Node? list
 ---@return integer leading
 function M.list(document)
-  local list, count = child(document, "messages", "array"), 0
-  if list then
-    for i, message in json.each(list) do
-      if json.kind(message) ~= "object" or M.role(message) ~= "system" then
-        break
-      end
-      count = i
-    end
-  end
-  return list, count
+  return texts.messages(document, "messages", M.role)
 end
 
 function M.system(document)

@@ -27,16 +27,7 @@ function M.role(item)
 end
 
 function M.list(document)
-  local list, count = child(document, "input", "array"), 0
-  if list then
-    for i, item in json.each(list) do
-      if json.kind(item) ~= "object" or M.role(item) ~= "system" then
-        break
-      end
-      count = i
-    end
-  end
-  return list, count
+  return texts.messages(document, "input", M.role)
 end
 
 --- Messages that are no elements of a list: an input that is one string.

@@ -73,6 +73,25 @@ function M.objects(node, key)
   return out, list
 end
 
+--- The array of messages, and how many of its first are the system's.
+---@param document cliproxy.json.Node
+---@param key string
+---@param role fun(message: cliproxy.json.Node): string
+---@return cliproxy.json.Node? list
+---@return integer leading
+function M.messages(document, key, role)
+  local list, count = M.child(document, key, "array"), 0
+  if list then
+    for i, message in json.each(list) do
+      if json.kind(message) ~= "object" or role(message) ~= "system" then
+        break
+      end
+      count = i
+    end
+  end
+  return list, count
+end
+
 --- Adds the slots of a content that is a string, or a list of parts.
 ---@param slots cliproxy.TextSlot[]
 ---@param node cliproxy.json.Node

@@ -141,23 +141,14 @@ local function resolution(c)
   end
 end
 
--- By capabilities, which nobody changes.
-local known_carries = setmetatable({}, { __mode = "k" })
-
 --- What `generationConfig` carries of a conversation, for `conversation.settle`.
----@param caps cliproxy.Caps
----@return table<string, boolean>
-function M.carries(caps)
-  local known = known_carries[caps]
-  if not known then
-    known = {
-      temperature = caps.temperature ~= false, top_p = caps.top_p ~= false, top_k = caps.top_k ~= false, seed = true,
-      presence_penalty = true, frequency_penalty = true, stop = caps.stop ~= false, format = true, safety = true,
-    }
-    known_carries[caps] = known
-  end
-  return known
-end
+---@type fun(caps: cliproxy.Caps): table<string, boolean>
+M.carries = conversation.carrier(function(caps)
+  return {
+    temperature = caps.temperature ~= false, top_p = caps.top_p ~= false, top_k = caps.top_k ~= false, seed = true,
+    presence_penalty = true, frequency_penalty = true, stop = caps.stop ~= false, format = true, safety = true,
+  }
+end)
 
 --- `generationConfig`; nil where it would be empty.
 ---@param w cliproxy.gemini.Writer

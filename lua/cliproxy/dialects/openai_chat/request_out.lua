@@ -94,7 +94,8 @@ end
 local FROM_RESPONSES = { "user", "service_tier", "cache_key" }
 
 -- What came to Chat late has no capability of its own: servers that know the role of developers have it.
-local function find_carries(caps, is_responses)
+-- Whether the client speaks Responses decides about what only the two have.
+local carries_of = conversation.carrier(function(caps, is_responses)
   local recent = caps.developer_role == true
   local out = {
     temperature = caps.temperature ~= false, top_p = caps.top_p ~= false, top_k = caps.top_k == true, seed = true,
@@ -105,19 +106,10 @@ local function find_carries(caps, is_responses)
     out[field] = recent and is_responses
   end
   return out
-end
-
--- By capabilities, which nobody changes, and whether the client speaks Responses.
----@type table<cliproxy.Caps, table<boolean, table<string, boolean>>>
-local known_carries = setmetatable({}, { __mode = "k" })
+end)
 
 local function carries(c, caps)
-  local known = known_carries[caps]
-  if not known then
-    known = { [true] = find_carries(caps, true), [false] = find_carries(caps, false) }
-    known_carries[caps] = known
-  end
-  local carried = known[c.dialect == "openai_responses"]
+  local carried = carries_of(caps, c.dialect == "openai_responses")
   if caps.sampling_together == false and c.temperature and c.top_p and carried.temperature then
     return setmetatable({ top_p = false }, { __index = carried })
   end

@@ -89,7 +89,7 @@ end
 -- Fields that the conversation of the other OpenAI dialect has in the same words.
 local FROM_CHAT = { user = true, service_tier = true }
 
-local function find_carries(caps, is_chat)
+local carries = conversation.carrier(function(caps, is_chat)
   local out = {
     temperature = caps.temperature ~= false, top_p = caps.top_p ~= false, parallel_tools = true, format = true,
     verbosity = true, metadata = true, cache_key = true,
@@ -98,20 +98,7 @@ local function find_carries(caps, is_chat)
     out[field] = is_chat
   end
   return out
-end
-
--- By capabilities, which nobody changes, and whether the client speaks Chat.
----@type table<cliproxy.Caps, table<boolean, table<string, boolean>>>
-local known_carries = setmetatable({}, { __mode = "k" })
-
-local function carries(c, caps)
-  local known = known_carries[caps]
-  if not known then
-    known = { [true] = find_carries(caps, true), [false] = find_carries(caps, false) }
-    known_carries[caps] = known
-  end
-  return known[c.dialect == "openai_chat"]
-end
+end)
 
 local SEARCH = { max_uses = true, allowed_domains = true, blocked_domains = true, location = true, context_size = true }
 
@@ -139,7 +126,7 @@ local PLAIN = { { "temperature", "temperature" }, { "top_p", "top_p" }, { "metad
 
 local function put_others(out, c, target)
   local caps = target.caps or {}
-  local carried = carries(c, caps)
+  local carried = carries(caps, c.dialect == "openai_chat")
   put(out, "max_output_tokens", max_tokens(c, caps))
   for _, row in ipairs(PLAIN) do
     put(out, row[2], carried[row[1]] and c[row[1]])
