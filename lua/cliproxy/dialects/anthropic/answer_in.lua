@@ -7,8 +7,11 @@ local errors = require("cliproxy.errors")
 local json = require("cliproxy.json")
 local literal = require("cliproxy.literal")
 local upstream_error = require("cliproxy.upstream_error")
+local values = require("cliproxy.dialects.values")
 
 local M = {}
+
+local whole, word = values.whole, values.word
 
 -- Failures ------------------------------------------------------------------------------------------------------
 
@@ -19,26 +22,11 @@ M.malformed, M.untranslatable = errors.malformed, errors.untranslatable
 ---@param document cliproxy.json.Node
 ---@return cliproxy.Failure
 function M.failure(context, document)
-  local failed = json.kind(document.error) == "object" and document.error or nil
-  local message, kind = failed and failed.message, failed and failed.type
-  return upstream_error.of_event(context.target, type(message) == "string" and message or nil,
-    type(kind) == "string" and kind or nil)
+  local failed = values.object(document.error)
+  return upstream_error.of_event(context.target, failed and word(failed.message), failed and word(failed.type))
 end
 
 -- Words ---------------------------------------------------------------------------------------------------------
-
---- A string that is not empty.
----@param value any
----@return string?
-function M.word(value)
-  return type(value) == "string" and value ~= "" and value or nil
-end
-
-local function whole(value)
-  if type(value) == "number" and value >= 0 and value < 2 ^ 53 then
-    return math.floor(value)
-  end
-end
 
 local COUNTS = { "input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens", "output_tokens" }
 
@@ -117,7 +105,7 @@ end
 ---@param block cliproxy.json.Node
 ---@return cliproxy.Failure
 function M.foreign(context, block)
-  local name = block.type == "server_tool_use" and M.word(block.name)
+  local name = block.type == "server_tool_use" and word(block.name)
   return M.untranslatable(context, ("a block of type %q%s"):format(tostring(block.type),
     name and " (" .. name .. ")" or ""))
 end
@@ -175,7 +163,7 @@ function READERS.text(_, block, parts)
 end
 
 function READERS.thinking(_, block, parts)
-  local text, signature = literal.read(block, "thinking"), M.word(block.signature)
+  local text, signature = literal.read(block, "thinking"), word(block.signature)
   local part = { kind = "reasoning", text = not literal.is_empty(text) and text or nil }
   part.state = signature and { kind = "signature", data = signature } or nil
   if part.text or part.state then
@@ -184,21 +172,21 @@ function READERS.thinking(_, block, parts)
 end
 
 function READERS.redacted_thinking(_, block, parts)
-  local data = M.word(block.data)
+  local data = word(block.data)
   if data then
     parts[#parts + 1] = { kind = "reasoning", state = { kind = "redacted", data = data } }
   end
 end
 
 function READERS.tool_use(context, block, parts)
-  local name = M.word(block.name)
+  local name = word(block.name)
   local input = json.present(block.input) and json.raw(block, "input") or "{}"
   if not name then
     return M.malformed(context, "a tool_use without a name")
   elseif input:sub(1, 1) ~= "{" then
     return M.malformed(context, "the input of a tool_use is no object")
   end
-  parts[#parts + 1] = { kind = "tool_call", id = M.word(block.id), name = M.tool_name(context, name), input = input }
+  parts[#parts + 1] = { kind = "tool_call", id = word(block.id), name = M.tool_name(context, name), input = input }
 end
 
 -- The parts of `content`, whether calls are among them, and the last search that nothing followed; or a failure.
@@ -245,7 +233,7 @@ function M.decode(document, context)
   if not parts then
     return nil, failure
   end
-  local reason = M.word(document.stop_reason)
+  local reason = word(document.stop_reason)
   if not reason then
     return nil, errors.unfinished(context, "the message has no stop_reason")
   end
@@ -260,7 +248,7 @@ function M.decode(document, context)
   local counts = {}
   M.count(counts, document.usage)
   return {
-    id = M.word(document.id), model = M.word(document.model), parts = parts, stop = stop,
+    id = word(document.id), model = word(document.model), parts = parts, stop = stop,
     stop_sequence = stop == "stop_sequence" and literal.read(document, "stop_sequence") or nil,
     explanation = M.explanation(document), usage = M.usage(counts),
   }

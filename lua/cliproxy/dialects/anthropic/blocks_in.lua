@@ -4,15 +4,11 @@ local documents_in = require("cliproxy.dialects.anthropic.documents_in")
 local json = require("cliproxy.json")
 local literal = require("cliproxy.literal")
 local opaque = require("cliproxy.opaque")
+local values = require("cliproxy.dialects.values")
 
 local M = {}
 
-local set = documents_in.set
-
--- A node of an object kind only.
-local function object(value)
-  return json.kind(value) == "object" and value or nil
-end
+local object, set = values.object, documents_in.set
 
 -- Texts ---------------------------------------------------------------------------------------------------------
 

@@ -5,6 +5,7 @@ local errors = require("cliproxy.errors")
 local json = require("cliproxy.json")
 local literal = require("cliproxy.literal")
 local text = require("cliproxy.text")
+local values = require("cliproxy.dialects.values")
 
 local M = {}
 
@@ -47,7 +48,7 @@ local function start(self, message)
   end
   self.started = true
   self.sink.start {
-    id = message and answer_in.word(message.id), model = message and answer_in.word(message.model),
+    id = message and values.word(message.id), model = message and values.word(message.model),
     usage = answer_in.usage(self.counts),
   }
 end
@@ -69,11 +70,11 @@ function STARTS.thinking(self, block, node)
   if not literal.is_empty(first) then
     self.sink.reasoning(first)
   end
-  block.signature = answer_in.word(node.signature)
+  block.signature = values.word(node.signature)
 end
 
 function STARTS.redacted_thinking(self, _, node)
-  local data = answer_in.word(node.data)
+  local data = values.word(node.data)
   if data then
     self.sink.state { kind = "redacted", data = data }
   end
@@ -81,7 +82,7 @@ end
 
 -- `input` is a placeholder, unless it holds something.
 function STARTS.tool_use(self, block, node)
-  local name = answer_in.word(node.name)
+  local name = values.word(node.name)
   if not name then
     return fail(self, answer_in.malformed(self.context, "a tool_use without a name"))
   end
@@ -92,7 +93,7 @@ function STARTS.tool_use(self, block, node)
   self.searched = nil
   self.calls = self.calls + 1
   block.call = self.calls
-  self.sink.tool_start(block.call, { id = answer_in.word(node.id), name = answer_in.tool_name(self.context, name) })
+  self.sink.tool_start(block.call, { id = values.word(node.id), name = answer_in.tool_name(self.context, name) })
 end
 
 -- The end of a block --------------------------------------------------------------------------------------------
@@ -156,7 +157,7 @@ function DELTAS.input_json_delta(self, document, delta)
 end
 
 function DELTAS.signature_delta(self, document, delta)
-  local block, more = block_of(self, document), answer_in.word(delta.signature)
+  local block, more = block_of(self, document), values.word(delta.signature)
   if block and more then
     block.signature = (block.signature or "") .. more
   end
@@ -263,7 +264,7 @@ function EVENTS.message_delta(self, document)
     self.sink.usage(usage)
   end
   local delta = kind_of(document.delta) == "object" and document.delta or nil
-  local reason = delta and answer_in.word(delta.stop_reason)
+  local reason = delta and values.word(delta.stop_reason)
   if reason and not self.stopped then
     stop(self, reason, delta)
   end

@@ -1,12 +1,11 @@
 --- A provider's whole answer; also the head and the usage that its streams read.
 local chunk_in = require("cliproxy.dialects.gemini.chunk_in")
 local json = require("cliproxy.json")
+local values = require("cliproxy.dialects.values")
 
 local M = {}
 
-local function word(value)
-  return type(value) == "string" and value ~= "" and value or nil
-end
+local word = values.word
 
 -- Heads and usage -----------------------------------------------------------------------------------------------
 
@@ -18,8 +17,7 @@ function M.head(document)
 end
 
 local function count(value)
-  value = tonumber(value)
-  return value and value >= 0 and value < 2 ^ 53 and math.floor(value) or nil
+  return values.whole(tonumber(value))
 end
 
 local function sum(a, b)

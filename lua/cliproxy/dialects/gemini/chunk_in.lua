@@ -9,6 +9,7 @@ local literal = require("cliproxy.literal")
 local partial_args = require("cliproxy.dialects.gemini.partial_args")
 local text = require("cliproxy.text")
 local upstream_error = require("cliproxy.upstream_error")
+local values = require("cliproxy.dialects.values")
 
 local M = {}
 
@@ -42,13 +43,7 @@ end
 
 M.malformed = errors.malformed
 
-local function object(value)
-  return json.kind(value) == "object" and value or nil
-end
-
-local function word(value)
-  return type(value) == "string" and value ~= "" and value or nil
-end
+local object, word = values.object, values.word
 
 -- `error` of a chunk.
 local function told_failure(context, failed)

@@ -1,13 +1,14 @@
 --- A provider's completion as an answer.
 local json = require("cliproxy.json")
 local literal = require("cliproxy.literal")
+local values = require("cliproxy.dialects.values")
 local words_in = require("cliproxy.dialects.openai_chat.words_in")
 
 local M = {}
 
 local type = type
 local kind_of, members, null, pick = json.kind, json.members, json.null, json.pick
-local object, list, word, whole = words_in.object, words_in.list, words_in.word, words_in.whole
+local object, list, word, whole = values.object, values.list, values.word, values.whole
 
 -- Fills in the arguments: text, or the object itself from servers that have it so.
 local function read_arguments(part, inner, key)

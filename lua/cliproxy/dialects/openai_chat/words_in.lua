@@ -4,34 +4,14 @@ local errors = require("cliproxy.errors")
 local json = require("cliproxy.json")
 local literal = require("cliproxy.literal")
 local upstream_error = require("cliproxy.upstream_error")
+local values = require("cliproxy.dialects.values")
 
 local M = {}
 
-local floor, type = math.floor, type
-local kind_of, pick = json.kind, json.pick
+local pick = json.pick
+local object, list, word, whole = values.object, values.list, values.word, values.whole
 
 M.malformed, M.untranslatable, M.unfinished = errors.malformed, errors.untranslatable, errors.unfinished
-
-local function object(value)
-  return kind_of(value) == "object" and value or nil
-end
-
-local function list(value)
-  return kind_of(value) == "array" and value or nil
-end
-
-local function word(value)
-  return type(value) == "string" and value ~= "" and value or nil
-end
-
-local function whole(value)
-  if type(value) == "number" and value >= 0 and value < 2 ^ 53 then
-    return floor(value)
-  end
-end
-
---- A value that is an object, a list, a string that is not empty, a count; nil for anything else.
-M.object, M.list, M.word, M.whole = object, list, word, whole
 
 -- Failures ------------------------------------------------------------------------------------------------------
 

@@ -6,21 +6,14 @@ local errors = require("cliproxy.errors")
 local json = require("cliproxy.json")
 local literal = require("cliproxy.literal")
 local upstream_error = require("cliproxy.upstream_error")
+local values = require("cliproxy.dialects.values")
 
 local M = {}
 
 M.malformed, M.untranslatable = errors.malformed, errors.untranslatable
 
-local floor, type = math.floor, type
 local pick = json.pick
-
-local function object(value)
-  return json.kind(value) == "object" and value or nil
-end
-
-local function list(value)
-  return json.kind(value) == "array" and value or nil
-end
+local object, list, word, whole = values.object, values.list, values.word, values.whole
 
 local function nothing()
 end
@@ -31,17 +24,6 @@ local function each(value)
     return json.each(value)
   end
   return nothing
-end
-
---- A string that is not empty.
-local function word(value)
-  return type(value) == "string" and value ~= "" and value or nil
-end
-
-local function whole(value)
-  if type(value) == "number" and value >= 0 and value < 2 ^ 53 then
-    return floor(value)
-  end
 end
 
 -- Failures ------------------------------------------------------------------------------------------------------
