@@ -114,14 +114,16 @@ return {
 
   it("stops endless loops, endless recursion and huge tables at the top level", function()
     for text, expected in pairs({
-      ["while true do end"] = "ran for 50 ms",
-      ["local function f() return 1 + f() end f()"] = "stack overflow",
-      ["local t = {} for i = 1, 1e9 do t[i] = ('x'):rep(15e6 + i) end"] = "64 MB",
-      ["local s = ('a'):rep(2e9)"] = "config.lua:1: string.rep: the result would have 1907 MB",
+      ["while true do end"] = { "ran for 50 ms" },
+      ["local function f() return 1 + f() end f()"] = { "stack overflow" },
+      -- On a busy machine the time may be over before the memory.
+      ["local t = {} for i = 1, 1e9 do t[i] = ('x'):rep(15e6 + i) end"] = { "64 MB", "ran for 50 ms" },
+      ["local s = ('a'):rep(2e9)"] = { "config.lua:1: string.rep: the result would have 1907 MB" },
     }) do
       local built, messages = build(text)
       assert.is_nil(built)
-      assert.matches(expected, messages, 1, true)
+      local found = messages:find(expected[1], 1, true) or messages:find(expected[2] or expected[1], 1, true)
+      assert.is_truthy(found, text .. ": " .. messages)
     end
   end)
 
