@@ -34,7 +34,8 @@
   X(EACCES, -21, "access", "permission denied", 500)                                                                   \
   X(EADDRINUSE, -22, "address_in_use", "the address is already in use", 500)                                           \
   X(EAGAIN, -23, "again", "not now: wait for the callback", 503)                                                       \
-  X(EBUDGET, -24, "budget", "a script used up its budget", 500)
+  X(EBUDGET, -24, "budget", "a script used up its budget", 500)                                                        \
+  X(EFORGED, -25, "forged", "not authentic: made with another key, or changed since", 500)
 
 enum cpx_error {
   CPX_OK = 0,

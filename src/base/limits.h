@@ -76,6 +76,11 @@
 #define CPX_STATE_MEM_MAX  (32 * CPX_MB)
 #define CPX_FLOATS_MAX     1000000UL /* of one vector of an embedding; models give some thousands */
 
+/* The token vault. Access tokens with many claims have some 8 KB. */
+#define CPX_TOKEN_MAX      (256 * CPX_KB)
+#define CPX_VAULT_NAME_MAX 200  /* of an encoded account name: a file name may have 255 bytes, and ours adds to it */
+#define CPX_VAULT_LOCK_MS  5000 /* for other processes that write to the same folder; a write takes milliseconds */
+
 /* Files. */
 #define CPX_WATCH_DEBOUNCE_MS 20
 #define CPX_WATCH_POLL_MS     1000

@@ -2,6 +2,7 @@
 #include "crypto/digest.h"
 #include "crypto/encode.h"
 #include "crypto/random.h"
+#include "crypto/verify.h"
 #include "lua/vm.h"
 
 #define RANDOM_MAX 65536
@@ -49,6 +50,28 @@ static int uuid(lua_State *L) {
 static int equal(lua_State *L) {
   lua_pushboolean(L, cpx_secret_eq(check_bytes(L, 1), check_bytes(L, 2)));
   return 1;
+}
+
+typedef int (*verifier)(cpx_slice a, cpx_slice b, cpx_slice data, cpx_slice signature);
+
+/* true; false where the signature is not of this key; nil, message, code where the key is none. */
+static int verify(lua_State *L, verifier fn, const char *what) {
+  int err = fn(check_bytes(L, 1), check_bytes(L, 2), check_bytes(L, 3), check_bytes(L, 4));
+  if (err == 0 || err == CPX_EFORGED) {
+    lua_pushboolean(L, err == 0);
+    return 1;
+  }
+  lua_pushnil(L);
+  lua_pushfstring(L, "not a usable %s key", what);
+  lua_pushstring(L, cpx_error_name(err));
+  return 3;
+}
+
+static int verify_rs256(lua_State *L) {
+  return verify(L, cpx_verify_rs256, "RSA");
+}
+static int verify_es256(lua_State *L) {
+  return verify(L, cpx_verify_es256, "P-256");
 }
 
 /* -- Text encodings: the output is built in memory that the GC owns --------------------------------------------- */
@@ -99,6 +122,8 @@ int cpx_open_crypto(lua_State *L) {
   static const luaL_Reg functions[] = {{"random", random_bytes},
                                        {"uuid", uuid},
                                        {"equal", equal},
+                                       {"verify_rs256", verify_rs256},
+                                       {"verify_es256", verify_es256},
                                        {"hex_encode", hex_encode},
                                        {"hex_decode", hex_decode},
                                        {"base64_encode", base64_encode},

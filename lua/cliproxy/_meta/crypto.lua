@@ -41,6 +41,27 @@ function crypto.uuid() end
 ---@return boolean
 function crypto.equal(a, b) end
 
+--- Whether an RS256 signature (RSASSA-PKCS1-v1_5 with SHA-256, RFC 7518 §3.3) is of this key over these bytes. Keys are
+--- the decoded numbers of a JSON Web Key.
+---@param n string the modulus: 2,048 to 8,192 bits
+---@param e string the exponent
+---@param bytes string
+---@param signature string
+---@return boolean? valid nil: the key cannot be used
+---@return string? message
+---@return string? code "invalid"
+function crypto.verify_rs256(n, e, bytes, signature) end
+
+--- The same for ES256 (ECDSA on P-256 with SHA-256, RFC 7518 §3.4).
+---@param x string 32 bytes
+---@param y string 32 bytes
+---@param bytes string
+---@param signature string r and s, 64 bytes
+---@return boolean? valid nil: the key cannot be used
+---@return string? message
+---@return string? code "invalid"
+function crypto.verify_es256(x, y, bytes, signature) end
+
 ---@param bytes string
 ---@return string text lower case
 function crypto.hex_encode(bytes) end

@@ -62,4 +62,24 @@ describe("cliproxy.crypto", function()
       assert.same({ nil, "not valid hexadecimal", "syntax" }, { crypto.hex_decode(bad) })
     end
   end)
+
+  describe("signatures of JSON Web Tokens", function()
+    -- RFC 7515, appendix A.3.
+    local x, y = "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU", "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"
+    local input = "eyJhbGciOiJFUzI1NiJ9.eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb"
+      .. "290Ijp0cnVlfQ"
+    local signature = "DtEhU3ljbEg8L38VWAfUAqOyKAM6-Xx-F4GawxaepmXFCgfTjDxw5djxLa8ISlSApmWQxfKTUJqPP3-Kg6NU1Q"
+    local decode = crypto.base64url_decode
+
+    it("are true, false, or of a key that is none", function()
+      assert.is_true(crypto.verify_es256(decode(x), decode(y), input, decode(signature)))
+      assert.is_false(crypto.verify_es256(decode(x), decode(y), input .. "x", decode(signature)))
+      assert.is_false(crypto.verify_es256(decode(x), decode(y), input, ""))
+      assert.same({ nil, "not a usable P-256 key", "invalid" },
+        { crypto.verify_es256(decode(y), decode(y), input, decode(signature)) })
+      assert.same({ nil, "not a usable RSA key", "invalid" },
+        { crypto.verify_rs256(("\255"):rep(128), "\1\0\1", input, ("\1"):rep(128)) })
+      assert.is_false(crypto.verify_rs256(("\255"):rep(256), "\1\0\1", input, ("\1"):rep(256)))
+    end)
+  end)
 end)
