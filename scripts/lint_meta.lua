@@ -2,7 +2,7 @@
 --- lua/cliproxy/_meta and the reverse, and a spec names it. Run: `build/cpx_lua scripts/lint_meta.lua`.
 local PUBLIC = {
   "budget", "crypto", "floats", "http", "json", "log", "reply", "sandbox", "server", "state", "system", "task", "timer",
-  "tokens",
+  "tokens", "vault",
 }
 
 local complaints = 0

@@ -10,7 +10,7 @@
 #define RSA_BYTES_MIN 256
 #define RSA_BYTES_MAX 1024 /* a check takes a time that grows with the square: 8,192 bits take 0.4 ms */
 #define EXPONENT_MAX  4
-#define P256_BYTES    32
+#define P256_BYTES    32UL
 
 /* A public key of a kind ("RSA", "EC") from its parameters. */
 static EVP_PKEY *key_of(const char *kind, OSSL_PARAM *params) {
@@ -97,7 +97,7 @@ static unsigned char *der_of(cpx_slice signature, int *len) {
   const unsigned char *bytes = (const unsigned char *)signature.p;
   unsigned char *der = NULL;
   ECDSA_SIG *sig = ECDSA_SIG_new();
-  BIGNUM *r = BN_bin2bn(bytes, P256_BYTES, NULL), *s = BN_bin2bn(bytes + P256_BYTES, P256_BYTES, NULL);
+  BIGNUM *r = BN_bin2bn(bytes, (int)P256_BYTES, NULL), *s = BN_bin2bn(bytes + P256_BYTES, (int)P256_BYTES, NULL);
   if (sig && r && s && ECDSA_SIG_set0(sig, r, s) == 1) {
     r = s = NULL; /* sig's now */
     *len = i2d_ECDSA_SIG(sig, &der);

@@ -51,7 +51,7 @@ static void preload(lua_State *L) {
       {"cliproxy.task", cpx_open_task},     {"cliproxy.state", cpx_open_state},
       {"cliproxy.system", cpx_open_system}, {"cliproxy.server", cpx_open_server},
       {"cliproxy.reply", cpx_open_reply},   {"cliproxy.floats", cpx_open_floats},
-      {"cliproxy.tokens", cpx_open_tokens},
+      {"cliproxy.tokens", cpx_open_tokens}, {"cliproxy.vault", cpx_open_vault},
   };
   lua_getglobal(L, "package");
   lua_getfield(L, -1, "preload");

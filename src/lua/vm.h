@@ -88,6 +88,7 @@ int cpx_open_server(lua_State *L); /* core: listeners, exchanges */
 int cpx_open_reply(lua_State *L);  /* core: send, execute, relay */
 int cpx_open_floats(lua_State *L); /* core: embeddings' vectors */
 int cpx_open_tokens(lua_State *L); /* core: what texts are made of */
+int cpx_open_vault(lua_State *L);  /* core: accounts' credentials on disk */
 int cpx_open_system(lua_State *L); /* core: files, watching, child processes, signals, clock, terminal */
 
 #endif

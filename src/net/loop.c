@@ -258,6 +258,7 @@ static void close_own(uv_handle_t *handle, void *arg) {
 int cpx_loop_free(cpx_loop *loop) {
   struct leak_count count = {.loop = loop};
   cpx_timer_stop(&loop->log_timer);
+  while (loop->works > 0) uv_run(&loop->uv, UV_RUN_ONCE);
   for (int i = 0; i < FREE_TURNS; i++) {
     uv_run(&loop->uv, UV_RUN_NOWAIT);
     settle(loop); /* libuv turns only while a handle is alive; jobs may wait without one */

@@ -34,6 +34,7 @@ struct cpx_loop {
   cpx_list next;  /* for the turn after this one */
   cpx_list ready; /* for this turn, behind its poll */
   bool idling, stopped;
+  unsigned works;   /* on the thread pool (work.h) */
   uint64_t poll_ms; /* when the last poll returned, 0: there was none */
   uint64_t lag_ns;
   char *read_buf; /* CPX_CONN_READ bytes, made at first use */

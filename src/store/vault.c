@@ -182,11 +182,12 @@ int cpx_vault_remove(const cpx_vault *vault, cpx_slice provider, cpx_slice accou
 int cpx_vault_key_read(const char *path, unsigned char key[CPX_AEAD_KEY], cpx_vault_fault *fault) {
   cpx_buf text, bytes;
   cpx_buf_init(&text, 1024);
-  cpx_buf_init(&bytes, 2 * CPX_AEAD_KEY);
+  cpx_buf_init(&bytes, CPX_VAULT_KEY_DIGITS);
   int err = cpx_file_read(path, &text, fault);
   while (!err && text.len && strchr(" \t\r\n", text.data[text.len - 1])) text.len--;
-  if (!err && (text.len != 2 * CPX_AEAD_KEY || cpx_hex_decode(cpx_buf_slice(&text), &bytes) != 0))
-    err = cpx_vault_fail(fault, CPX_ESYNTAX, "%s is no key: expected %d hexadecimal digits", path, 2 * CPX_AEAD_KEY);
+  if (!err && (text.len != CPX_VAULT_KEY_DIGITS || cpx_hex_decode(cpx_buf_slice(&text), &bytes) != 0))
+    err =
+        cpx_vault_fail(fault, CPX_ESYNTAX, "%s is no key: expected %lu hexadecimal digits", path, CPX_VAULT_KEY_DIGITS);
   if (!err) memcpy(key, bytes.data, CPX_AEAD_KEY);
   cpx_buf_cleanse(&text);
   cpx_buf_cleanse(&bytes);
@@ -210,7 +211,7 @@ int cpx_vault_key_make(const char *path, unsigned char key[CPX_AEAD_KEY], cpx_va
   (void)snprintf(folder, sizeof folder, "%.*s", (int)(slash - path), path);
   unsigned char fresh[CPX_AEAD_KEY];
   cpx_buf text;
-  cpx_buf_init(&text, 4 * CPX_AEAD_KEY);
+  cpx_buf_init(&text, 2 * CPX_VAULT_KEY_DIGITS);
   err = cpx_random(fresh, sizeof fresh);
   if (!err) err = cpx_hex_encode(cpx_slice_of((const char *)fresh, sizeof fresh), &text);
   if (!err) err = cpx_buf_add_str(&text, "\n");

@@ -24,6 +24,8 @@
 #include "base/buf.h"
 #include "crypto/aead.h"
 
+#define CPX_VAULT_KEY_DIGITS 64UL /* a key as text */
+
 typedef struct cpx_vault cpx_vault;
 
 typedef struct cpx_vault_fault {
@@ -54,7 +56,8 @@ typedef struct cpx_vault_visitor {
  * folder that does not exist has none. */
 CPX_MUST_CHECK int cpx_vault_visit(const cpx_vault *vault, const cpx_vault_visitor *visitor, cpx_vault_fault *fault);
 
-/* Reads a key: 64 hexadecimal digits, maybe with white space behind them. CPX_ENOTFOUND where there is no file. */
+/* Reads a key: CPX_VAULT_KEY_DIGITS hexadecimal digits, maybe with white space behind them. CPX_ENOTFOUND where there
+ * is no file. */
 CPX_MUST_CHECK int cpx_vault_key_read(const char *path, unsigned char key[CPX_AEAD_KEY], cpx_vault_fault *fault);
 /* Reads it, or makes a random one where there is none. Of processes that do so at once all get the same. */
 CPX_MUST_CHECK int cpx_vault_key_make(const char *path, unsigned char key[CPX_AEAD_KEY], cpx_vault_fault *fault);
