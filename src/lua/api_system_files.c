@@ -1,12 +1,13 @@
 /* Files and folders for cliproxy.system. All of these block; nothing on the way of a request calls them. */
 #include "lua/api_system.h"
 
-#include "base/buf.h"
+#include "base/file.h"
 #include "base/limits.h"
+#include "crypto/random.h"
 
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,19 +28,6 @@ static int files_cwd(lua_State *L) {
   return 1;
 }
 
-/* Up to `max` bytes of an open regular file; 0, CPX_ETOOBIG, or an errno as CPX_EIO with errno set. */
-static int read_fd(int fd, cpx_buf *out) {
-  for (;;) {
-    char piece[16 * 1024];
-    ssize_t n = read(fd, piece, sizeof piece);
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return CPX_EIO;
-    if (n == 0) return 0;
-    int err = cpx_buf_add(out, piece, (size_t)n);
-    if (err) return err;
-  }
-}
-
 static int push_bytes(lua_State *L) {
   const cpx_buf *bytes = lua_touserdata(L, 1);
   lua_pushlstring(L, bytes->data ? bytes->data : "", bytes->len);
@@ -51,13 +39,9 @@ static int files_read(lua_State *L) {
   double max = luaL_optnumber(L, 2, (lua_Number)CPX_SCRIPT_MAX);
   cpx_buf bytes;
   cpx_buf_init(&bytes, (size_t)max);
-  lua_pushcfunction(L, push_bytes);                       /* first, so that running out of memory here leaks nothing */
-  int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a named pipe must not hang the loop */
-  if (fd < 0) return cpx_system_fail(L, "cannot read", path, errno);
-  struct stat st;
-  int err = fstat(fd, &st) == 0 && S_ISREG(st.st_mode) ? read_fd(fd, &bytes) : CPX_EINVAL;
+  lua_pushcfunction(L, push_bytes); /* first, so that running out of memory here leaks nothing */
+  int err = cpx_file_read(path, &bytes);
   int saved = errno;
-  close(fd);
   if (err == 0) {
     lua_pushlightuserdata(L, &bytes);
     int failed = lua_pcall(L, 1, 1, 0);
@@ -75,41 +59,17 @@ static int files_read(lua_State *L) {
   return 3;
 }
 
-static int write_fd(int fd, const char *bytes, size_t n) {
-  while (n > 0) {
-    ssize_t written = write(fd, bytes, n);
-    if (written < 0 && errno == EINTR) continue;
-    if (written < 0) return -1;
-    bytes += written;
-    n -= (size_t)written;
-  }
-  return 0;
-}
-
 static int files_write(lua_State *L) {
   const char *path = luaL_checkstring(L, 1);
-  size_t n;
-  const char *bytes = luaL_checklstring(L, 2, &n);
+  cpx_slice bytes;
+  bytes.p = luaL_checklstring(L, 2, &bytes.n);
   mode_t mode = (mode_t)luaL_optinteger(L, 3, 0600);
+  uint64_t suffix;
   char temporary[PATH_MAX];
-  if (snprintf(temporary, sizeof temporary, "%s.XXXXXX", path) >= (int)sizeof temporary)
+  if (cpx_random(&suffix, sizeof suffix)) return cpx_system_fail(L, "cannot write", path, EIO);
+  if (snprintf(temporary, sizeof temporary, "%s.%016" PRIx64, path, suffix) >= (int)sizeof temporary)
     return cpx_system_fail(L, "cannot write", path, ENAMETOOLONG);
-  int fd = mkostemp(temporary, O_CLOEXEC);
-  if (fd < 0) return cpx_system_fail(L, "cannot write", path, errno);
-  int failed = fchmod(fd, mode) != 0 || write_fd(fd, bytes, n) != 0 || fsync(fd) != 0;
-  int saved = errno;
-  if (close(fd) != 0 && !failed) {
-    failed = 1;
-    saved = errno;
-  }
-  if (!failed && rename(temporary, path) != 0) {
-    failed = 1;
-    saved = errno;
-  }
-  if (failed) {
-    unlink(temporary);
-    return cpx_system_fail(L, "cannot write", path, saved);
-  }
+  if (cpx_file_replace(temporary, path, mode, bytes)) return cpx_system_fail(L, "cannot write", path, errno);
   lua_pushboolean(L, 1);
   return 1;
 }

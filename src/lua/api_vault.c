@@ -1,5 +1,6 @@
-/* cliproxy.vault: see lua/cliproxy/_meta/vault.lua. Reading blocks for some microseconds; writing, which syncs, happens
- * on the thread pool while the task waits. */
+/* cliproxy.vault: see lua/cliproxy/_meta/vault.lua. Reading blocks for some microseconds. What waits for a lock or for
+ * the disk happens on the thread pool while the task waits: one thing at a time and in order, so that the last one to
+ * write an account is the one that counts, and the pool has threads for others. */
 #include "base/limits.h"
 #include "crypto/encode.h"
 #include "lua/vm.h"
@@ -8,14 +9,15 @@
 
 #include <stdlib.h>
 
-#define VAULT_TYPE "cliproxy.vault"
-#define NAMES_MAX  (4 * CPX_MB) /* of all accounts together, and of all warnings */
+#define VAULT_TYPE   "cliproxy.vault"
+#define OUTCOME_TYPE "cliproxy.vault.outcome"
+#define NAMES_MAX    (4 * CPX_MB) /* of all accounts together, and of all warnings */
 
-/* The vault is needed until the last work on it is done, even when Lua has forgotten it. The loop's thread alone
- * counts. */
+/* The vault is needed until the last operation on it is done, even when Lua has forgotten it. */
 typedef struct shared {
   cpx_vault *vault;
-  int refs;
+  int refs;       /* counted by the loop's thread alone */
+  cpx_list queue; /* of operations; the first one is under way */
 } shared;
 
 typedef struct holder {
@@ -105,6 +107,7 @@ static int open_vault(lua_State *L) {
     return push_failure(L, err, has_key ? "the token folder's path is too long, or memory is out" : fault.text);
   }
   s->refs = 1;
+  cpx_list_init(&s->queue);
   h->shared = s;
   return 1;
 }
@@ -135,23 +138,71 @@ static int vault_read(lua_State *L) {
   return failed ? lua_error(L) : 1;
 }
 
-/* Names and warnings, each with a NUL behind it, which none of them holds. */
-typedef struct listing {
-  cpx_buf names, warnings;
-  int lost; /* warnings that found no room */
-} listing;
+/* -- What happens on the thread pool ------------------------------------------------------------------------------ */
+
+enum kind { WRITE, REMOVE, LIST };
+
+/* How it went. */
+typedef struct outcome {
+  int err;
+  cpx_vault_fault fault;
+  cpx_buf names, warnings; /* LIST: each with a NUL behind it, which none of them holds */
+  int lost;                /* warnings that found no room */
+} outcome;
+
+typedef struct operation {
+  cpx_work work;
+  cpx_list node;
+  shared *shared;
+  cpx_task *task;        /* NULL: it was cancelled, */
+  outcome *told, result; /* and `told`, on its stack, is gone */
+  enum kind kind;
+  cpx_slice provider, account, text; /* in `bytes` */
+  size_t size;
+  char bytes[];
+} operation;
+
+static void init_outcome(outcome *o) {
+  *o = (outcome){.err = 0};
+  cpx_buf_init(&o->names, NAMES_MAX);
+  cpx_buf_init(&o->warnings, NAMES_MAX);
+}
+
+static void deinit_outcome(outcome *o) {
+  cpx_buf_deinit(&o->names);
+  cpx_buf_deinit(&o->warnings);
+}
+
+static int gc_outcome(lua_State *L) {
+  deinit_outcome(lua_touserdata(L, 1));
+  return 0;
+}
 
 static int on_account(void *user, cpx_slice provider, cpx_slice account) {
-  listing *l = user;
-  int err = cpx_buf_add_slice(&l->names, provider);
-  if (!err) err = cpx_buf_add(&l->names, "", 1);
-  if (!err) err = cpx_buf_add_slice(&l->names, account);
-  return err ? err : cpx_buf_add(&l->names, "", 1);
+  outcome *o = user;
+  int err = cpx_buf_add_slice(&o->names, provider);
+  if (!err) err = cpx_buf_add(&o->names, "", 1);
+  if (!err) err = cpx_buf_add_slice(&o->names, account);
+  if (!err) err = cpx_buf_add(&o->names, "", 1);
+  if (err) (void)snprintf(o->fault.text, sizeof o->fault.text, "the accounts' names: %s", cpx_error_text(err));
+  return err;
 }
 
 static void on_warning(void *user, const char *text) {
-  listing *l = user;
-  if (cpx_buf_add(&l->warnings, text, strlen(text) + 1)) l->lost++;
+  outcome *o = user;
+  if (cpx_buf_add(&o->warnings, text, strlen(text) + 1)) o->lost++;
+}
+
+static void run(cpx_work *work) {
+  operation *op = CPX_CONTAINER(work, operation, work);
+  const cpx_vault *vault = op->shared->vault;
+  outcome *o = &op->result;
+  cpx_vault_visitor visitor = {on_account, on_warning, o};
+  switch (op->kind) {
+  case WRITE: o->err = cpx_vault_write(vault, op->provider, op->account, op->text, &o->fault); break;
+  case REMOVE: o->err = cpx_vault_remove(vault, op->provider, op->account, &o->fault); break;
+  case LIST: o->err = cpx_vault_visit(vault, &visitor, &o->fault); break;
+  }
 }
 
 /* Pushes the string at `*at` and goes behind it. */
@@ -162,106 +213,74 @@ static void push_next(lua_State *L, const cpx_buf *strings, size_t *at) {
   *at += n + 1;
 }
 
-static int push_listing(lua_State *L) {
-  const listing *l = lua_touserdata(L, 1);
+static int push_listing(lua_State *L, const outcome *o) {
   lua_newtable(L);
   size_t at = 0;
-  for (int i = 1; at < l->names.len; i++) {
+  for (int i = 1; at < o->names.len; i++) {
     lua_createtable(L, 0, 2);
-    push_next(L, &l->names, &at);
+    push_next(L, &o->names, &at);
     lua_setfield(L, -2, "provider");
-    push_next(L, &l->names, &at);
+    push_next(L, &o->names, &at);
     lua_setfield(L, -2, "account");
     lua_rawseti(L, -2, i);
   }
   lua_newtable(L);
   at = 0;
   int count = 0;
-  while (at < l->warnings.len) {
-    push_next(L, &l->warnings, &at);
+  while (at < o->warnings.len) {
+    push_next(L, &o->warnings, &at);
     lua_rawseti(L, -2, ++count);
   }
-  if (l->lost) {
-    lua_pushfstring(L, "%d more files were found to be like these", l->lost);
+  if (o->lost) {
+    lua_pushfstring(L, "%d more files were found to be like these", o->lost);
     lua_rawseti(L, -2, ++count);
   }
   return 2;
 }
 
-static int vault_list(lua_State *L) {
-  const shared *s = check_vault(L);
-  lua_pushcfunction(L, push_listing);
-  listing l = {.lost = 0};
-  cpx_buf_init(&l.names, NAMES_MAX);
-  cpx_buf_init(&l.warnings, NAMES_MAX);
-  cpx_vault_fault fault = {.text = "there are too many accounts"};
-  cpx_vault_visitor visitor = {on_account, on_warning, &l};
-  int err = cpx_vault_visit(s->vault, &visitor, &fault);
-  int failed = 0;
-  if (!err) {
-    lua_pushlightuserdata(L, &l);
-    failed = lua_pcall(L, 1, 2, 0);
-  }
-  cpx_buf_deinit(&l.names);
-  cpx_buf_deinit(&l.warnings);
-  if (err) return push_failure(L, err, fault.text);
-  return failed ? lua_error(L) : 2;
-}
-
-/* -- Writing ------------------------------------------------------------------------------------------------------ */
-
-/* How it went, in memory on the waiting task's stack. */
-typedef struct outcome {
-  int err;
-  cpx_vault_fault fault;
-} outcome;
-
-typedef struct change {
-  cpx_work work;
-  shared *shared;
-  cpx_task *task;   /* NULL: it was cancelled, */
-  outcome *outcome; /* and this is gone */
-  bool removes;
-  cpx_slice provider, account, text; /* in `bytes` */
-  outcome result;
-  size_t size;
-  char bytes[];
-} change;
-
-static void run_change(cpx_work *work) {
-  change *c = CPX_CONTAINER(work, change, work);
-  const cpx_vault *vault = c->shared->vault;
-  c->result.err = c->removes ? cpx_vault_remove(vault, c->provider, c->account, &c->result.fault)
-                             : cpx_vault_write(vault, c->provider, c->account, c->text, &c->result.fault);
-}
-
-static int push_outcome(lua_State *L, void *ud) {
+static int push_changed(lua_State *L, void *ud) {
   const outcome *o = ud;
   if (o->err) return push_failure(L, o->err, o->fault.text);
   lua_pushboolean(L, 1);
   return 1;
 }
 
-static void free_change(change *c) {
-  unref(c->shared);
-  cpx_cleanse(c->bytes, c->size);
-  free(c);
+static int push_listed(lua_State *L, void *ud) {
+  const outcome *o = ud;
+  return o->err ? push_failure(L, o->err, o->fault.text) : push_listing(L, o);
 }
 
-static void on_change_done(cpx_work *work) {
-  change *c = CPX_CONTAINER(work, change, work);
-  cpx_task *task = c->task;
-  outcome *o = c->outcome;
-  if (task) *o = c->result;
-  free_change(c);
-  if (task) cpx_task_wake(task, push_outcome, o);
+static void free_operation(operation *op) {
+  deinit_outcome(&op->result);
+  unref(op->shared);
+  cpx_cleanse(op->bytes, op->size);
+  free(op);
+}
+
+static void start_first(shared *s, cpx_loop *loop) {
+  if (!cpx_list_empty(&s->queue)) cpx_work_start(loop, &CPX_CONTAINER(s->queue.next, operation, node)->work);
+}
+
+static void on_done(cpx_work *work) {
+  operation *op = CPX_CONTAINER(work, operation, work);
+  cpx_task *task = op->task;
+  outcome *told = op->told;
+  int (*push)(lua_State *, void *) = op->kind == LIST ? push_listed : push_changed;
+  if (task) {
+    *told = op->result;
+    init_outcome(&op->result); /* the lists are `told`'s now */
+  }
+  cpx_list_remove(&op->node);
+  start_first(op->shared, work->loop);
+  free_operation(op);
+  if (task) cpx_task_wake(task, push, told);
 }
 
 /* What was begun goes on: half a sign-in is none. */
-static void cancel_change(void *ud) {
-  change *c = ud;
-  c->task = NULL;
-  c->outcome = NULL;
+static void cancel(void *ud) {
+  operation *op = ud;
+  op->task = NULL;
+  op->told = NULL;
 }
 
 static cpx_slice keep(char **at, cpx_slice s) {
@@ -271,45 +290,62 @@ static cpx_slice keep(char **at, cpx_slice s) {
   return kept;
 }
 
-static int start_change(lua_State *L, const char *what, cpx_slice text, bool removes) {
-  shared *s = check_vault(L);
-  cpx_slice provider = check_slice(L, 2), account = check_slice(L, 3);
-  cpx_task *task = cpx_task_check(L, what);
-  outcome *o = lua_newuserdata(L, sizeof *o);
-  size_t size = provider.n + account.n + text.n;
-  change *c = calloc(1, sizeof *c + size);
-  if (!c) return luaL_error(L, "%s: out of memory", what);
-  char *at = c->bytes;
-  c->work.run = run_change;
-  c->work.done = on_change_done;
-  c->size = size;
-  c->provider = keep(&at, provider);
-  c->account = keep(&at, account);
-  c->text = keep(&at, text);
-  c->removes = removes;
-  c->task = task;
-  c->outcome = o;
-  c->shared = s;
-  s->refs++;
-  if (cpx_work_start(cpx_vm_loop(cpx_vm_of(L)), &c->work)) {
-    free_change(c);
-    return luaL_error(L, "%s: no thread can do it", what);
-  }
-  return cpx_task_wait(L, cancel_change, c);
+static outcome *new_told(lua_State *L) {
+  outcome *told = lua_newuserdata(L, sizeof *told);
+  init_outcome(told);
+  luaL_getmetatable(L, OUTCOME_TYPE);
+  lua_setmetatable(L, -2);
+  return told;
 }
 
+static int start(lua_State *L, enum kind kind, const char *what, cpx_slice provider, cpx_slice account,
+                 cpx_slice text) {
+  shared *s = check_vault(L);
+  cpx_task *task = cpx_task_check(L, what);
+  outcome *told = new_told(L);
+  size_t size = provider.n + account.n + text.n;
+  operation *op = calloc(1, sizeof *op + size);
+  if (!op) return luaL_error(L, "%s: out of memory", what);
+  char *at = op->bytes;
+  op->work.run = run;
+  op->work.done = on_done;
+  op->kind = kind;
+  op->size = size;
+  op->provider = keep(&at, provider);
+  op->account = keep(&at, account);
+  op->text = keep(&at, text);
+  op->task = task;
+  op->told = told;
+  op->shared = s;
+  s->refs++;
+  init_outcome(&op->result);
+  bool first = cpx_list_empty(&s->queue);
+  cpx_list_push(&s->queue, &op->node);
+  if (first) start_first(s, cpx_vm_loop(cpx_vm_of(L)));
+  return cpx_task_wait(L, cancel, op);
+}
+
+static const cpx_slice none = {"", 0};
+
 static int vault_write(lua_State *L) {
-  return start_change(L, "vault:write", check_slice(L, 4), false);
+  return start(L, WRITE, "vault:write", check_slice(L, 2), check_slice(L, 3), check_slice(L, 4));
 }
 
 static int vault_remove(lua_State *L) {
-  return start_change(L, "vault:remove", cpx_slice_of("", 0), true);
+  return start(L, REMOVE, "vault:remove", check_slice(L, 2), check_slice(L, 3), none);
+}
+
+static int vault_list(lua_State *L) {
+  return start(L, LIST, "vault:list", none, none, none);
 }
 
 int cpx_open_vault(lua_State *L) {
   static const luaL_Reg methods[] = {
       {"read", vault_read}, {"write", vault_write}, {"remove", vault_remove}, {"list", vault_list}, {NULL, NULL}};
   static const luaL_Reg functions[] = {{"open", open_vault}, {NULL, NULL}};
+  luaL_newmetatable(L, OUTCOME_TYPE);
+  lua_pushcfunction(L, gc_outcome);
+  lua_setfield(L, -2, "__gc");
   luaL_newmetatable(L, VAULT_TYPE);
   lua_pushcfunction(L, gc);
   lua_setfield(L, -2, "__gc");
@@ -317,7 +353,7 @@ int cpx_open_vault(lua_State *L) {
   lua_setfield(L, -2, "__metatable");
   luaL_newlib(L, methods);
   lua_setfield(L, -2, "__index");
-  lua_pop(L, 1);
+  lua_pop(L, 2);
   luaL_newlib(L, functions);
   return 1;
 }

@@ -18,7 +18,7 @@ typedef struct cpx_work {
   void (*done)(struct cpx_work *work);
 } cpx_work;
 
-/* `run` and `done` are set. CPX_EIO when the pool refuses; neither is called then. */
-CPX_MUST_CHECK int cpx_work_start(cpx_loop *loop, cpx_work *work);
+/* `run` and `done` are set. Waits for a free thread where there is none. */
+void cpx_work_start(cpx_loop *loop, cpx_work *work);
 
 #endif

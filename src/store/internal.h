@@ -25,19 +25,17 @@ const char *cpx_vault_folder(const cpx_vault *vault);
 
 /* Fills `fault` and returns `code`. */
 int cpx_vault_fail(cpx_vault_fault *fault, int code, const char *format, ...) CPX_PRINTF(3, 4);
-/* The same for errno: "cannot WHAT PATH: REASON"; CPX_ENOTFOUND where there is no such file, else CPX_EIO. */
+/* CPX_EIO, "cannot WHAT PATH: " and what `error`, an errno, means. */
 int cpx_vault_fail_errno(cpx_vault_fault *fault, const char *what, const char *path, int error);
 
-/* A regular file's bytes, at most `out->max`. */
-CPX_MUST_CHECK int cpx_file_read(const char *path, cpx_buf *out, cpx_vault_fault *fault);
-/* Replaces a file: writes `temporary`, syncs it, renames it to `path`, syncs `folder`. Mode 0600. */
-CPX_MUST_CHECK int cpx_file_replace(const char *folder, const char *temporary, const char *path, cpx_slice bytes,
-                                    cpx_vault_fault *fault);
-/* The same where no `path` exists yet; CPX_EFULL where it does. */
-CPX_MUST_CHECK int cpx_file_add(const char *folder, const char *temporary, const char *path, cpx_slice bytes,
-                                cpx_vault_fault *fault);
+/* A regular file's bytes, at most `out->max`; CPX_ENOTFOUND where there is no such file. */
+CPX_MUST_CHECK int cpx_store_read(const char *path, cpx_buf *out, cpx_vault_fault *fault);
+/* Replaces a file of `folder`, 0600, by way of `temporary`, and syncs the folder; those above it, too, where the file
+ * is new, for then they may be. The caller holds the lock. */
+CPX_MUST_CHECK int cpx_store_replace(const char *folder, const char *temporary, const char *path, cpx_slice bytes,
+                                     cpx_vault_fault *fault);
 CPX_MUST_CHECK int cpx_folder_sync(const char *folder, cpx_vault_fault *fault);
-/* Makes a folder, 0700, and those above it that are missing. */
+/* Makes an absolute folder, 0700, and those above it that are missing. */
 CPX_MUST_CHECK int cpx_folder_make(const char *folder, cpx_vault_fault *fault);
 
 #endif

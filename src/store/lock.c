@@ -20,7 +20,7 @@ static void pause_ms(long ms) {
 int cpx_store_lock(const char *folder, int *lock, cpx_vault_fault *fault) {
   char path[PATH_MAX];
   if (snprintf(path, sizeof path, "%s/.lock", folder) >= (int)sizeof path)
-    return cpx_vault_fail(fault, CPX_EINVAL, "the path of the token folder is too long");
+    return cpx_vault_fail(fault, CPX_EINVAL, "the path of a folder is too long");
   int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
   if (fd < 0) return cpx_vault_fail_errno(fault, "lock", path, errno);
   for (long waited = 0; flock(fd, LOCK_EX | LOCK_NB) != 0; waited += RETRY_MS) {

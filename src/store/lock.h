@@ -1,4 +1,4 @@
-/* lock.h - one writer at a time in a token folder, over all processes: an advisory lock on FOLDER/.lock.
+/* lock.h - one writer at a time in a folder, over all processes: an advisory lock on FOLDER/.lock.
  *
  * The system lets go of it when its holder ends, whatever way.
  */

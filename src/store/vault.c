@@ -70,34 +70,38 @@ static bool is_encrypted(cpx_slice bytes) {
 
 /* -- Reading ----------------------------------------------------------------------------------------------------- */
 
-static int fail_key(const cpx_vault *vault, const char *path, cpx_slice id, cpx_vault_fault *fault) {
-  char shown[KEY_ID_LEN + 1];
-  for (size_t i = 0; i <= KEY_ID_LEN; i++) shown[i] = i < id.n && (unsigned char)id.p[i] > 32 ? id.p[i] : 0;
-  return cpx_vault_fail(fault, CPX_EACCES,
-                        "%s was encrypted with another key (id %s; the key in use has id %s). Set encryption_key to "
-                        "the key that it was made with, or sign in again",
-                        path, shown, vault->key_id);
-}
-
 static cpx_slice associated_of(const cpx_token_path *at, char *room, size_t size) {
   int n = snprintf(room, size, "%s\n%s", VERSION, at->label);
   return cpx_slice_of(room, n > 0 ? (size_t)n : 0);
 }
 
-static int open_sealed(const cpx_vault *vault, const cpx_token_path *at, cpx_slice bytes, cpx_buf *out,
-                       cpx_vault_fault *fault) {
-  if (bytes.n >= HEAD_LEN && bytes.p[HEAD_LEN - 1] == '\n') {
-    cpx_slice id = cpx_slice_of(bytes.p + sizeof VERSION, KEY_ID_LEN);
-    if (!cpx_slice_eq(id, cpx_slice_str(vault->key_id))) return fail_key(vault, at->path, id, fault);
-    char room[sizeof VERSION + sizeof at->label];
-    cpx_slice sealed = cpx_slice_of(bytes.p + HEAD_LEN, bytes.n - HEAD_LEN);
-    int err = cpx_aead_open(vault->key, associated_of(at, room, sizeof room), sealed, out);
-    if (err == CPX_ETOOBIG) return cpx_vault_fail(fault, err, "%s is larger than its limit", at->path);
-    if (err != CPX_EFORGED) return err ? cpx_vault_fail(fault, err, "cannot decrypt %s", at->path) : 0;
-  }
+static int fail_forged(const cpx_token_path *at, cpx_vault_fault *fault) {
   return cpx_vault_fail(fault, CPX_EFORGED,
                         "%s was changed or cut short, or belongs to another account. Remove it and sign in again",
                         at->path);
+}
+
+static bool is_key_id(cpx_slice id) {
+  for (size_t i = 0; i < id.n; i++)
+    if (!id.p[i] || !strchr("0123456789abcdef", id.p[i])) return false;
+  return true;
+}
+
+static int open_sealed(const cpx_vault *vault, const cpx_token_path *at, cpx_slice bytes, cpx_buf *out,
+                       cpx_vault_fault *fault) {
+  cpx_slice id = cpx_slice_of(bytes.p + sizeof VERSION, KEY_ID_LEN);
+  if (bytes.n < HEAD_LEN || bytes.p[HEAD_LEN - 1] != '\n' || !is_key_id(id)) return fail_forged(at, fault);
+  if (!cpx_slice_eq(id, cpx_slice_str(vault->key_id)))
+    return cpx_vault_fail(
+        fault, CPX_EACCES,
+        "%s was encrypted with another key (id %.*s; the key in use has id %s). Set encryption_key to "
+        "the key that it was made with, or sign in again",
+        at->path, (int)id.n, id.p, vault->key_id);
+  char room[sizeof VERSION + sizeof at->label];
+  cpx_slice sealed = cpx_slice_of(bytes.p + HEAD_LEN, bytes.n - HEAD_LEN);
+  int err = cpx_aead_open(vault->key, associated_of(at, room, sizeof room), sealed, out);
+  if (err == CPX_EFORGED) return fail_forged(at, fault);
+  return err ? cpx_vault_fail(fault, err, "cannot decrypt %s: %s", at->path, cpx_error_text(err)) : 0;
 }
 
 static int take_text(const cpx_vault *vault, const cpx_token_path *at, cpx_slice bytes, cpx_buf *out,
@@ -105,7 +109,10 @@ static int take_text(const cpx_vault *vault, const cpx_token_path *at, cpx_slice
   bool sealed = is_encrypted(bytes);
   if (!*vault->key_id && sealed)
     return cpx_vault_fail(fault, CPX_ESYNTAX, "%s is encrypted, but encryption is switched off", at->path);
-  if (*vault->key_id && !sealed) return cpx_vault_fail(fault, CPX_ESYNTAX, "%s is no encrypted token file", at->path);
+  if (*vault->key_id && !sealed) {
+    if (cpx_slice_starts(CPX_SLICE(VERSION " "), bytes)) return fail_forged(at, fault); /* the rest of it is missing */
+    return cpx_vault_fail(fault, CPX_ESYNTAX, "%s is no encrypted token file", at->path);
+  }
   if (sealed) return open_sealed(vault, at, bytes, out, fault);
   int err = cpx_buf_add_slice(out, bytes);
   return err ? cpx_vault_fail(fault, err, "%s: %s", at->path, cpx_error_text(err)) : 0;
@@ -118,7 +125,7 @@ int cpx_vault_read(const cpx_vault *vault, cpx_slice provider, cpx_slice account
   if (err) return err;
   cpx_buf bytes;
   cpx_buf_init(&bytes, FILE_MAX);
-  err = cpx_file_read(at.path, &bytes, fault);
+  err = cpx_store_read(at.path, &bytes, fault);
   if (!err) err = take_text(vault, &at, cpx_buf_slice(&bytes), out, fault);
   cpx_buf_cleanse(&bytes);
   return err;
@@ -157,7 +164,7 @@ int cpx_vault_write(const cpx_vault *vault, cpx_slice provider, cpx_slice accoun
     int lock = -1;
     err = cpx_folder_make(at.folder, fault);
     if (!err) err = cpx_store_lock(vault->folder, &lock, fault);
-    if (!err) err = cpx_file_replace(at.folder, at.temporary, at.path, cpx_buf_slice(&file), fault);
+    if (!err) err = cpx_store_replace(at.folder, at.temporary, at.path, cpx_buf_slice(&file), fault);
     cpx_store_unlock(lock);
   }
   cpx_buf_cleanse(&file);
@@ -168,11 +175,19 @@ int cpx_vault_remove(const cpx_vault *vault, cpx_slice provider, cpx_slice accou
   cpx_token_path at;
   int err = cpx_token_path_of(vault->folder, provider, account, &at, fault);
   if (err) return err;
-  if (access(at.path, F_OK) != 0) return cpx_vault_fail_errno(fault, "remove", at.path, errno);
+  if (access(at.folder, F_OK) != 0) return cpx_vault_fail(fault, CPX_ENOTFOUND, "there is no %s", at.path);
   int lock = -1;
   err = cpx_store_lock(vault->folder, &lock, fault);
-  if (!err && unlink(at.path) != 0) err = cpx_vault_fail_errno(fault, "remove", at.path, errno);
-  if (!err) err = cpx_folder_sync(at.folder, fault);
+  if (!err) {
+    bool left = unlink(at.temporary) == 0; /* by a killed writer: it holds credentials, too */
+    if (unlink(at.path) != 0)
+      err = errno == ENOENT ? cpx_vault_fail(fault, CPX_ENOTFOUND, "there is no %s", at.path)
+                            : cpx_vault_fail_errno(fault, "remove", at.path, errno);
+    if (!err || left) {
+      int synced = cpx_folder_sync(at.folder, fault);
+      err = err ? err : synced;
+    }
+  }
   cpx_store_unlock(lock);
   return err;
 }
@@ -183,7 +198,7 @@ int cpx_vault_key_read(const char *path, unsigned char key[CPX_AEAD_KEY], cpx_va
   cpx_buf text, bytes;
   cpx_buf_init(&text, 1024);
   cpx_buf_init(&bytes, CPX_VAULT_KEY_DIGITS);
-  int err = cpx_file_read(path, &text, fault);
+  int err = cpx_store_read(path, &text, fault);
   while (!err && text.len && strchr(" \t\r\n", text.data[text.len - 1])) text.len--;
   if (!err && (text.len != CPX_VAULT_KEY_DIGITS || cpx_hex_decode(cpx_buf_slice(&text), &bytes) != 0))
     err =
@@ -194,32 +209,41 @@ int cpx_vault_key_read(const char *path, unsigned char key[CPX_AEAD_KEY], cpx_va
   return err;
 }
 
-static int add_key_file(const char *folder, const char *path, cpx_slice text, cpx_vault_fault *fault) {
-  char temporary[PATH_MAX];
-  if (snprintf(temporary, sizeof temporary, "%s.%ld.tmp", path, (long)getpid()) >= (int)sizeof temporary)
-    return cpx_vault_fail(fault, CPX_EINVAL, "the path of the key file is too long");
-  int err = cpx_folder_make(folder, fault);
-  if (!err) err = cpx_file_add(folder, temporary, path, text, fault);
-  return err == CPX_EFULL ? 0 : err; /* another process was first: its key counts */
-}
-
-int cpx_vault_key_make(const char *path, unsigned char key[CPX_AEAD_KEY], cpx_vault_fault *fault) {
-  int err = cpx_vault_key_read(path, key, fault);
-  const char *slash = strrchr(path, '/');
-  if (err != CPX_ENOTFOUND || !slash) return err;
-  char folder[PATH_MAX];
-  (void)snprintf(folder, sizeof folder, "%.*s", (int)(slash - path), path);
+/* A random key as a file. The caller holds the lock. */
+static int write_key(const char *folder, const char *path, cpx_vault_fault *fault) {
   unsigned char fresh[CPX_AEAD_KEY];
+  char temporary[PATH_MAX];
   cpx_buf text;
   cpx_buf_init(&text, 2 * CPX_VAULT_KEY_DIGITS);
-  err = cpx_random(fresh, sizeof fresh);
+  int err = snprintf(temporary, sizeof temporary, "%s.tmp", path) < (int)sizeof temporary ? 0 : CPX_EINVAL;
+  if (!err) err = cpx_random(fresh, sizeof fresh);
   if (!err) err = cpx_hex_encode(cpx_slice_of((const char *)fresh, sizeof fresh), &text);
   if (!err) err = cpx_buf_add_str(&text, "\n");
   if (err)
     (void)cpx_vault_fail(fault, err, "cannot make a key for %s: %s", path, cpx_error_text(err));
   else
-    err = add_key_file(folder, path, cpx_buf_slice(&text), fault);
+    err = cpx_store_replace(folder, temporary, path, cpx_buf_slice(&text), fault);
   cpx_buf_cleanse(&text);
   cpx_cleanse(fresh, sizeof fresh);
-  return err ? err : cpx_vault_key_read(path, key, fault);
+  return err;
+}
+
+int cpx_vault_key_make(const char *path, unsigned char key[CPX_AEAD_KEY], cpx_vault_fault *fault) {
+  int err = cpx_vault_key_read(path, key, fault);
+  if (err != CPX_ENOTFOUND) return err;
+  const char *slash = strrchr(path, '/');
+  char folder[PATH_MAX];
+  if (*path != '/' || strlen(path) >= sizeof folder)
+    return cpx_vault_fail(fault, CPX_EINVAL, "the path of a key file must be absolute and not too long: %.100s", path);
+  (void)snprintf(folder, sizeof folder, "%.*s", slash > path ? (int)(slash - path) : 1, path);
+  int lock = -1;
+  err = cpx_folder_make(folder, fault);
+  if (!err) err = cpx_store_lock(folder, &lock, fault);
+  if (!err) err = cpx_vault_key_read(path, key, fault); /* another process may have been first: its key counts */
+  if (err == CPX_ENOTFOUND) {
+    err = write_key(folder, path, fault);
+    if (!err) err = cpx_vault_key_read(path, key, fault);
+  }
+  cpx_store_unlock(lock);
+  return err;
 }

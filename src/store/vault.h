@@ -15,8 +15,8 @@
  * Threads: a vault is not changed once made; every function blocks on the disk, and any thread may call it.
  * Errors:  each function that fails fills `fault` with a sentence that names the file; it holds no secret.
  *          CPX_ENOTFOUND no such account; CPX_EACCES another key; CPX_EFORGED changed, cut short or moved;
- *          CPX_ESYNTAX encrypted where plain files are kept, or the reverse; CPX_EINVAL a name that cannot be;
- *          CPX_ETOOBIG; CPX_ETIMEOUT the lock; CPX_EIO what the system says.
+ *          CPX_ESYNTAX no encrypted file where those are kept, an encrypted one where plain ones are; CPX_EINVAL a name
+ *          or path that cannot be; CPX_ETOOBIG; CPX_ETIMEOUT the lock; CPX_EIO what the system says.
  */
 #ifndef CPX_STORE_VAULT_H
 #define CPX_STORE_VAULT_H
@@ -53,13 +53,14 @@ typedef struct cpx_vault_visitor {
 } cpx_vault_visitor;
 
 /* Every account, in no order. Takes from others the right to read, and removes what killed writers left behind. A
- * folder that does not exist has none. */
+ * folder that does not exist has none. What cannot be looked at is an error: an account is never left out in silence.
+ */
 CPX_MUST_CHECK int cpx_vault_visit(const cpx_vault *vault, const cpx_vault_visitor *visitor, cpx_vault_fault *fault);
 
 /* Reads a key: CPX_VAULT_KEY_DIGITS hexadecimal digits, maybe with white space behind them. CPX_ENOTFOUND where there
  * is no file. */
 CPX_MUST_CHECK int cpx_vault_key_read(const char *path, unsigned char key[CPX_AEAD_KEY], cpx_vault_fault *fault);
-/* Reads it, or makes a random one where there is none. Of processes that do so at once all get the same. */
+/* Reads it, or makes a random one, under a lock in its folder. Of processes that do so at once all get the same. */
 CPX_MUST_CHECK int cpx_vault_key_make(const char *path, unsigned char key[CPX_AEAD_KEY], cpx_vault_fault *fault);
 
 #endif

@@ -14,7 +14,10 @@
 typedef struct walk {
   const cpx_vault_visitor *visitor;
   const char *provider; /* as its folder is called */
+  cpx_vault_fault *fault;
 } walk;
+
+static int visit_folder(walk *w, const char *path, int (*visit)(walk *w, const char *path, const char *name));
 
 static void warn(const walk *w, const char *format, const char *path, unsigned mode) {
   char text[PATH_MAX + 200];
@@ -23,7 +26,7 @@ static void warn(const walk *w, const char *format, const char *path, unsigned m
   w->visitor->warning(w->visitor->user, text);
 }
 
-/* Others may not read what lies here; who may was told to others for a while, which the user should know. */
+/* Takes all rights from others, and says so: somebody may have read these files already. */
 static void close_to_others(const walk *w, const char *path, const struct stat *st) {
   if ((st->st_mode & 077) == 0) return;
   unsigned mode = st->st_mode & 07777;
@@ -42,66 +45,76 @@ static int tell(const walk *w, cpx_slice provider, cpx_slice account) {
   cpx_buf folder, name;
   cpx_buf_init(&folder, PATH_MAX);
   cpx_buf_init(&name, PATH_MAX);
-  int err = 0;
-  if (cpx_token_name_decode(provider, &folder) == 0 && cpx_token_name_decode(account, &name) == 0)
+  int err = cpx_token_name_decode(provider, &folder);
+  if (!err) err = cpx_token_name_decode(account, &name);
+  if (err == CPX_ESYNTAX)
+    err = 0; /* a name that is none of ours */
+  else if (err)
+    (void)cpx_vault_fail(w->fault, err, "%s", cpx_error_text(err));
+  else
     err = w->visitor->account(w->visitor->user, cpx_buf_slice(&folder), cpx_buf_slice(&name));
   cpx_buf_deinit(&folder);
   cpx_buf_deinit(&name);
   return err;
 }
 
-static int visit_file(const walk *w, const char *path, const char *name) {
+static int visit_file(walk *w, const char *path, const char *name) {
   struct stat st;
-  if (lstat(path, &st) != 0 || !S_ISREG(st.st_mode)) return 0;
+  if (lstat(path, &st) != 0) return errno == ENOENT ? 0 : cpx_vault_fail_errno(w->fault, "look at", path, errno);
   cpx_slice file = cpx_slice_str(name);
-  if (*name == '.' && ends_with(file, CPX_SLICE(".tmp"))) {
+  if (S_ISREG(st.st_mode) && *name == '.' && ends_with(file, CPX_SLICE(".tmp"))) {
     (void)unlink(path); /* the lock is ours: nobody is writing it */
     return 0;
   }
   if (!ends_with(file, CPX_SLICE(CPX_TOKEN_SUFFIX))) return 0;
+  if (!S_ISREG(st.st_mode)) {
+    warn(w, "%s is no file of its own (mode %07o) and is left out", path, st.st_mode);
+    return 0;
+  }
   close_to_others(w, path, &st);
   file.n -= sizeof CPX_TOKEN_SUFFIX - 1;
   return tell(w, cpx_slice_str(w->provider), file);
 }
 
-static int visit_provider(walk *w, const char *path) {
+static int visit_provider(walk *w, const char *path, const char *name) {
   struct stat st;
-  if (lstat(path, &st) != 0 || !S_ISDIR(st.st_mode)) return 0;
+  if (*name == '.') return 0;
+  if (stat(path, &st) != 0) return errno == ENOENT ? 0 : cpx_vault_fail_errno(w->fault, "look at", path, errno);
+  if (!S_ISDIR(st.st_mode)) return 0;
   close_to_others(w, path, &st);
-  DIR *folder = opendir(path);
-  int err = 0;
-  for (const struct dirent *entry; folder && !err && (entry = readdir(folder));) {
-    char file[PATH_MAX];
-    if (snprintf(file, sizeof file, "%s/%s", path, entry->d_name) < (int)sizeof file)
-      err = visit_file(w, file, entry->d_name);
-  }
-  if (folder) closedir(folder);
-  return err;
+  w->provider = name;
+  return visit_folder(w, path, visit_file);
 }
 
-static int visit_all(walk *w, DIR *folder, const char *root) {
+/* Hands each name in a folder to `visit`. */
+static int visit_folder(walk *w, const char *path, int (*visit)(walk *w, const char *path, const char *name)) {
+  DIR *folder = opendir(path);
+  if (!folder) return cpx_vault_fail_errno(w->fault, "list", path, errno);
   int err = 0;
-  for (const struct dirent *entry; !err && (entry = readdir(folder));) {
-    char path[PATH_MAX];
-    if (entry->d_name[0] == '.' || snprintf(path, sizeof path, "%s/%s", root, entry->d_name) >= (int)sizeof path)
-      continue;
-    w->provider = entry->d_name;
-    err = visit_provider(w, path);
+  while (!err) {
+    char below[PATH_MAX];
+    errno = 0;
+    const struct dirent *entry = readdir(folder);
+    if (!entry) {
+      if (errno) err = cpx_vault_fail_errno(w->fault, "list", path, errno);
+      break;
+    }
+    if (snprintf(below, sizeof below, "%s/%s", path, entry->d_name) < (int)sizeof below)
+      err = visit(w, below, entry->d_name);
   }
+  closedir(folder);
   return err;
 }
 
 int cpx_vault_visit(const cpx_vault *vault, const cpx_vault_visitor *visitor, cpx_vault_fault *fault) {
   const char *root = cpx_vault_folder(vault);
-  walk w = {.visitor = visitor};
+  walk w = {.visitor = visitor, .fault = fault};
   struct stat st;
-  DIR *folder = opendir(root);
-  if (!folder) return errno == ENOENT ? 0 : cpx_vault_fail_errno(fault, "list", root, errno);
-  if (stat(root, &st) == 0) close_to_others(&w, root, &st);
+  if (stat(root, &st) != 0) return errno == ENOENT ? 0 : cpx_vault_fail_errno(fault, "look at", root, errno);
+  close_to_others(&w, root, &st);
   int lock = -1;
   int err = cpx_store_lock(root, &lock, fault);
-  if (!err) err = visit_all(&w, folder, root);
+  if (!err) err = visit_folder(&w, root, visit_provider);
   cpx_store_unlock(lock);
-  closedir(folder);
   return err;
 }

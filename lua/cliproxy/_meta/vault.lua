@@ -5,7 +5,8 @@
 ---
 --- Failures are nil, a sentence that names the file, and a code: "not_found"; "access": made with another key;
 --- "forged": changed, cut short or of another account; "syntax": encrypted where plain files are kept, the reverse, or
---- a key that is none; "invalid": a name that cannot be; "too_big"; "timeout": another process holds the folder; "io".
+--- a key that is none; "invalid": a name or path that cannot be; "too_big"; "timeout": another process holds the
+--- folder; "io".
 local vault = {}
 
 ---@class cliproxy.VaultOptions one of `key`, `key_file` and `plain` is needed
@@ -22,7 +23,9 @@ local vault = {}
 ---@return string? code
 function vault.open(options) end
 
---- Names of providers and accounts are any text of up to some 200 bytes without control characters.
+--- Names of providers and accounts are any text of up to some 200 bytes without control characters. `write`, `remove`
+--- and `list` wait; those of one vault happen one after the other, in the order of their calls, also those whose task
+--- was cancelled. Open a folder once: two vaults of one folder know nothing of each other's order.
 ---@class cliproxy.Vault
 local object = {}
 
@@ -34,7 +37,7 @@ local object = {}
 ---@return string? code
 function object:read(provider, account) end
 
---- Waits until the text is on the disk. What was begun goes on when the task is cancelled.
+--- Waits until the text is on the disk.
 ---@param provider string
 ---@param account string
 ---@param text string at most 256 KB
@@ -51,7 +54,7 @@ function object:write(provider, account, text) end
 ---@return string? code
 function object:remove(provider, account) end
 
---- All accounts, in no order. Takes from others the right to read these files; `warnings` tell of it. Blocks.
+--- All accounts, in no order. Takes from others the right to read these files; `warnings` tell of it. Waits.
 ---@return { provider: string, account: string }[]? accounts
 ---@return string[]|string warnings or the message
 ---@return string? code

@@ -83,6 +83,15 @@ describe("cliproxy.jwt", function()
     assert.is_table(jwt.parse(token(good, huge)))
   end)
 
+  it("takes no time over blanks", function()
+    local started = os.clock()
+    for _, blanks in ipairs { (" "):rep(jwt.MAX), "x" .. (" "):rep(jwt.MAX - 2) .. "y", (" "):rep(9000) .. "x" } do
+      assert.equals("malformed", select(3, jwt.parse(blanks)))
+    end
+    assert.equals("too_big", select(3, jwt.parse("x" .. (" "):rep(1e6) .. "y")))
+    assert.is_true(os.clock() - started < 0.2, ("took %.2f s"):format(os.clock() - started))
+  end)
+
   it("holds a token to its times, with a minute for clocks that differ", function()
     local function check(claims)
       return select(3, jwt.check_times(claims, 1000000))

@@ -35,7 +35,7 @@ static void runs_elsewhere_and_ends_on_the_loop(void) {
   job jobs[8];
   for (int i = 0; i < 8; i++) {
     jobs[i] = make();
-    REQUIRE(cpx_work_start(loop, &jobs[i].work) == 0);
+    cpx_work_start(loop, &jobs[i].work);
     CHECK(!jobs[i].done);
   }
   cpx_loop_run(loop); /* until nothing could wake it */
@@ -47,7 +47,7 @@ static void the_end_of_the_loop_waits_for_it(void) {
   cpx_loop *loop = NULL;
   REQUIRE(cpx_loop_new(&loop) == 0);
   job j = make();
-  REQUIRE(cpx_work_start(loop, &j.work) == 0);
+  cpx_work_start(loop, &j.work);
   CHECK_INT(cpx_loop_free(loop), 0);
   CHECK(j.done);
 }
